@@ -1,0 +1,67 @@
+"""The manifest of one generation: the reference for the next incremental, for drift and for the report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class SourceRecord:
+    """The source of a disk as it was read: size in bytes, time of last change in ns."""
+
+    path: str
+    format: str
+    bytes: int
+    mtime_ns: int
+    inode: int
+    device: int
+
+
+@dataclass(frozen=True)
+class InjectedBlock:
+    """A block that injection changed. `digest`: BLAKE3, 16 bytes in hexadecimal, of the block afterwards."""
+
+    offset: int
+    length: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class DiskRecord:
+    """One disk of a generation. `digest_file` is relative to the manifest."""
+
+    id: str
+    volume_id: str
+    volume_bytes: int
+    source: SourceRecord
+    integrity_snapshot_id: str
+    digest_file: str
+    digest_of_digests: str
+    injected: tuple[InjectedBlock, ...]
+
+
+@dataclass(frozen=True)
+class EditRecord:
+    """One change made in the guest, by file."""
+
+    path: str
+    action: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One generation of a replication."""
+
+    version: Literal[1]
+    replication: str
+    generation: int
+    kind: Literal["full", "incremental"]
+    status: Literal["prepared", "finished"]
+    created: str
+    region: str
+    instance_id: str
+    guest: str
+    disks: tuple[DiskRecord, ...]
+    edits: tuple[EditRecord, ...]

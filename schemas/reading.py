@@ -1,0 +1,157 @@
+"""Safe reading of a YAML or JSON document, with the line of every value.
+
+Scalars follow YAML 1.2's core schema ("no" is a word, 2026-11-23 a string), which is also JSON's. Duplicate keys are
+faults (YAML 1.1 parsers keep the last one silently). Aliases are followed, but the document may not grow beyond
+`_NODES_MOST` values in all, which stops "billion laughs" documents before anything is expanded.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from schemas.problem import Problem, SpecInvalid
+
+_BYTES_MOST = 1024 * 1024
+_NODES_MOST = 20_000
+_DEPTH_MOST = 64
+
+Place = tuple[str | int, ...]
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader with YAML 1.2's implicit types only."""
+
+
+_Loader.yaml_implicit_resolvers = {}
+for _tag, _pattern, _first in (
+    ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
+    ("null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
+    ("int", r"^[-+]?[0-9]{1,18}$", "-+0123456789"),
+    ("float", r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$", "-+.0123456789"),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first))
+
+
+@dataclass(frozen=True)
+class Read:
+    """A document's plain values, and the line (from 1) of each place in it."""
+
+    file: Path
+    value: Any
+    lines: dict[Place, int]
+
+    def line(self, place: Place) -> int:
+        """The line of a place, or of the nearest one around it."""
+        while place and place not in self.lines:
+            place = place[:-1]
+        return self.lines.get(place, 1)
+
+
+def read(file: Path) -> Read:
+    """Read a file. Raises `SpecInvalid` with every duplicate key, or with the one fault that ends the reading."""
+    try:
+        data = file.read_bytes() if file.stat().st_size <= _BYTES_MOST else None
+    except OSError as error:
+        hint = "Name a spec file; examples/ has some to start from."
+        raise SpecInvalid([Problem(str(file), 0, "", f"It cannot be read: {error.strerror}.", hint)]) from error
+    if data is None:
+        raise SpecInvalid([Problem(str(file), 0, "", "It is larger than 1 MiB.", "A spec is a page of text.")])
+    return parse(data, file)
+
+
+def parse(data: bytes, file: Path) -> Read:
+    """Parse the bytes of a document that came from `file`; see `read`."""
+    try:
+        text = data.decode("utf-8")
+        _count(text, file)
+        node = _Loader(text).get_single_node()
+    except UnicodeDecodeError as error:
+        raise SpecInvalid([Problem(str(file), 0, "", "It is not UTF-8 text.", "Save it as UTF-8.")]) from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark is not None else 0
+        fault = getattr(error, "problem", None) or str(error)
+        problem = Problem(
+            str(file), line, "", f"It is no YAML: {fault}.", "Check the indentation and the quotes there."
+        )
+        raise SpecInvalid([problem]) from error
+    if node is None:
+        raise SpecInvalid([Problem(str(file), 1, "", "It is empty.", "examples/ has specs to start from.")])
+    walk = _Walk(file)
+    value = walk.value(node, ())
+    if walk.problems:
+        raise SpecInvalid(walk.problems)
+    return Read(file, value, walk.lines)
+
+
+def _count(text: str, file: Path) -> None:
+    """Refuse nesting that would exhaust the parser's stack, before nodes are composed recursively."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > _DEPTH_MOST:
+            line = event.start_mark.line + 1
+            fault = f"It nests more than {_DEPTH_MOST} levels deep."
+            raise SpecInvalid([Problem(str(file), line, "", fault, "A spec needs about six.")])
+
+
+class _Walk:
+    """Composed nodes to plain values, with lines and duplicate keys noted on the way."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.lines: dict[Place, int] = {}
+        self.problems: list[Problem] = []
+        self._scalars = yaml.constructor.SafeConstructor()
+
+    def value(self, node: yaml.Node, place: Place) -> Any:
+        self.lines.setdefault(place, node.start_mark.line + 1)
+        if len(self.lines) > _NODES_MOST or len(place) > _DEPTH_MOST:
+            fault = f"Its aliases make it grow beyond {_NODES_MOST} values."
+            line = node.start_mark.line + 1
+            raise SpecInvalid([Problem(str(self.file), line, "", fault, "Write the values out.")])
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, place)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.value(item, (*place, at)) for at, item in enumerate(node.value)]
+        try:
+            return self._scalars.construct_object(node, deep=True)
+        except (yaml.YAMLError, ValueError):
+            self._fault(node, place, f"The type {node.tag} is not allowed.", "Use text, numbers, true and false only.")
+            return None
+
+    def _mapping(self, node: yaml.MappingNode, place: Place) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key_node, item in node.value:
+            key = key_node.value
+            if not isinstance(key_node, yaml.ScalarNode):
+                self._fault(key_node, place, "A key is not text.", "Write `key: value`.")
+                continue
+            if key in found:
+                first = self.lines[(*place, key)]
+                self._fault(
+                    key_node, (*place, key), f"The key stands twice (first on line {first}).", "Keep one of them."
+                )
+                continue
+            self.lines[(*place, key)] = key_node.start_mark.line + 1
+            found[key] = self.value(item, (*place, key))
+        return found
+
+    def _fault(self, node: yaml.Node, place: Place, sentence: str, hint: str) -> None:
+        self.problems.append(Problem(str(self.file), node.start_mark.line + 1, written(place), sentence, hint))
+
+
+def written(place: Place) -> str:
+    """A place as users write it: ``source.disks[1].path``."""
+    path = ""
+    for part in place:
+        path += f"[{part}]" if isinstance(part, int) else (f".{part}" if path else str(part))
+    return path
