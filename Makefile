@@ -1,0 +1,40 @@
+# Two commands from a fresh checkout: `make demo` and `make test`. Both set up all they need first.
+
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+# What `make test-fast` leaves out: everything that starts a process or takes its time.
+FAST := not (terraform or guestfs or boot or lab or node or process or slow)
+
+.PHONY: setup demo test test-fast test-all lint lock clean
+
+setup:
+	@.ci/setup
+
+demo: setup
+	$(BIN)/hotadd demo
+
+test: setup
+	$(PYTEST) -m "not slow"
+
+test-fast: setup
+	$(PYTEST) -m "$(FAST)"
+
+test-all: setup
+	$(PYTEST)
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# Needs uv, which is no part of what hotadd runs on: it is installed apart.
+lock: setup
+	$(BIN)/python -m pip install -q --target .cache/uv uv==0.13.9
+	.cache/uv/bin/uv pip compile -q --python /usr/bin/python3 --generate-hashes --all-extras --no-emit-index-url \
+		--no-emit-find-links --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf .venv .cache node_modules build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache \
+		.hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
