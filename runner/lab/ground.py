@@ -1,0 +1,54 @@
+"""What every part of the lab's server stands on: the files, the settings, one lock."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from runner.lab.layout import Layout
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the lab behaves. Times in seconds."""
+
+    boot: bool = True
+    snapshot_seconds: float = 1.0
+    settle_seconds: float = 0.2  # how long a state like `pending` or `stopping` lasts at least
+    status_seconds: float = 300.0  # without a sign of life on the network for so long, a guest is `impaired`
+    stop_seconds: float = 60.0  # how long a guest may take to heed the power button
+
+
+@dataclass(frozen=True)
+class Ground:
+    """moto is not thread-safe: `lock` is held for every EC2 call and every change of state."""
+
+    layout: Layout
+    settings: Settings
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def later(self, seconds: float, action: Callable[[], None]) -> None:
+        """Do `action` under the lock, `seconds` from now."""
+
+        def act() -> None:
+            with self.lock:
+                action()
+
+        timer = threading.Timer(seconds, act)
+        timer.daemon = True
+        timer.start()
+
+    def aside(self, work: Callable[[], None]) -> None:
+        """Do long work in a thread of its own, without the lock."""
+        threading.Thread(target=work, daemon=True).start()
+
+    @contextmanager
+    def unlocked(self) -> Iterator[None]:
+        """Let other calls go on while this one, which holds the lock once, moves bytes."""
+        self.lock.release()
+        try:
+            yield
+        finally:
+            self.lock.acquire()

@@ -1,0 +1,64 @@
+"""A lab without boots, one for a module, and clients that talk to it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import boto3
+import pytest
+from runner.lab import account
+from runner.lab.record import LabInfo
+
+if TYPE_CHECKING:
+    from mypy_boto3_ebs import EBSClient
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_s3 import S3Client
+
+Value = TypeVar("Value")
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabInfo]:
+    """A lab whose instances run without QEMU; snapshots take 0.3 s."""
+    directory = tmp_path_factory.mktemp("lab")
+    yield account.up(directory, boot=False, snapshot_seconds=0.3)
+    account.down(directory)
+
+
+@pytest.fixture(scope="module")
+def session(lab: LabInfo) -> boto3.Session:
+    return boto3.Session(
+        aws_access_key_id=account.ACCESS_KEY, aws_secret_access_key=account.SECRET_KEY, region_name=lab.region
+    )
+
+
+@pytest.fixture(scope="module")
+def ec2(lab: LabInfo, session: boto3.Session) -> EC2Client:
+    return session.client("ec2", endpoint_url=lab.endpoint)
+
+
+@pytest.fixture(scope="module")
+def ebs(lab: LabInfo, session: boto3.Session) -> EBSClient:
+    return session.client("ebs", endpoint_url=lab.endpoint)
+
+
+@pytest.fixture(scope="module")
+def s3(lab: LabInfo, session: boto3.Session) -> S3Client:
+    return session.client("s3", endpoint_url=lab.endpoint)
+
+
+@pytest.fixture(scope="module")
+def volume_file(lab: LabInfo) -> Callable[[str], Path]:
+    """Where the bytes of a volume are."""
+    return lab.layout.volume
+
+
+def wait_for(look: Callable[[], Value], wanted: Value, seconds: float = 10.0) -> None:
+    """Look until the wanted value is there; fail with the last one seen."""
+    patience = time.monotonic() + seconds
+    while (seen := look()) != wanted:
+        assert time.monotonic() < patience, f"still {seen!r}, not {wanted!r}, after {seconds} s"
+        time.sleep(0.05)
