@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from schemas.errors import Refused
 
+Place = tuple[str | int, ...]
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -31,3 +33,11 @@ class SpecInvalid(Refused):
         count = "1 fault" if len(problems) == 1 else f"{len(problems)} faults"
         super().__init__("\n".join(str(p) for p in problems), f"Mend the {count}, then `hotadd validate` again.")
         self.problems = tuple(problems)
+
+
+def written(place: Place) -> str:
+    """A place in a document as users write it: ``source.disks[1].path``."""
+    path = ""
+    for part in place:
+        path += f"[{part}]" if isinstance(part, int) else (f".{part}" if path else str(part))
+    return path

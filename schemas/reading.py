@@ -1,12 +1,14 @@
 """Safe reading of a YAML or JSON document, with the line of every value.
 
-Scalars follow YAML 1.2's core schema ("no" is a word, 2026-11-23 a string), which is also JSON's. Duplicate keys are
-faults (YAML 1.1 parsers keep the last one silently). Aliases are followed, but the document may not grow beyond
-`_NODES_MOST` values in all, which stops "billion laughs" documents before anything is expanded.
+Scalars follow YAML 1.2's core schema ("no" is a word, 010 is ten, 2026-11-23 a string), which is also JSON's.
+Duplicate keys are faults (YAML 1.1 parsers keep the last one silently). Aliases are followed, but the document may not
+grow beyond `_NODES_MOST` values and `_CHARACTERS_MOST` characters in all, which stops "billion laughs" documents.
 """
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,27 +16,27 @@ from typing import Any
 
 import yaml
 
-from schemas.problem import Problem, SpecInvalid
+from schemas.problem import Place, Problem, SpecInvalid, written
 
 _BYTES_MOST = 1024 * 1024
 _NODES_MOST = 20_000
+_CHARACTERS_MOST = 4 * _BYTES_MOST
 _DEPTH_MOST = 64
-
-Place = tuple[str | int, ...]
 
 
 class _Loader(yaml.SafeLoader):
     """SafeLoader with YAML 1.2's implicit types only."""
 
 
+_TAG = "tag:yaml.org,2002:"
 _Loader.yaml_implicit_resolvers = {}
-for _tag, _pattern, _first in (
+for _name, _pattern, _first in (
     ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
     ("null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
     ("int", r"^[-+]?[0-9]{1,18}$", "-+0123456789"),
     ("float", r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$", "-+.0123456789"),
 ):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first))
+    _Loader.add_implicit_resolver(_TAG + _name, re.compile(_pattern), list(_first))
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,12 @@ class Read:
 def read(file: Path) -> Read:
     """Read a file. Raises `SpecInvalid` with every duplicate key, or with the one fault that ends the reading."""
     try:
-        data = file.read_bytes() if file.stat().st_size <= _BYTES_MOST else None
+        with file.open("rb") as stream:  # a pipe or a device tells no size
+            data = stream.read(_BYTES_MOST + 1)
     except OSError as error:
         hint = "Name a spec file; examples/ has some to start from."
         raise SpecInvalid([Problem(str(file), 0, "", f"It cannot be read: {error.strerror}.", hint)]) from error
-    if data is None:
+    if len(data) > _BYTES_MOST:
         raise SpecInvalid([Problem(str(file), 0, "", "It is larger than 1 MiB.", "A spec is a page of text.")])
     return parse(data, file)
 
@@ -67,19 +70,18 @@ def read(file: Path) -> Read:
 def parse(data: bytes, file: Path) -> Read:
     """Parse the bytes of a document that came from `file`; see `read`."""
     try:
-        text = data.decode("utf-8")
+        text = _spaced(data.decode("utf-8"))
         _count(text, file)
         node = _Loader(text).get_single_node()
     except UnicodeDecodeError as error:
         raise SpecInvalid([Problem(str(file), 0, "", "It is not UTF-8 text.", "Save it as UTF-8.")]) from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        # PyYAML lets ValueError and OverflowError out for escapes beyond Unicode and versions of 5,000 digits.
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark is not None else 0
-        fault = getattr(error, "problem", None) or str(error)
-        problem = Problem(
-            str(file), line, "", f"It is no YAML: {fault}.", "Check the indentation and the quotes there."
-        )
-        raise SpecInvalid([problem]) from error
+        fault = getattr(error, "problem", None) or str(error).partition("\n")[0]
+        hint = "Check the indentation and the quotes there."
+        raise SpecInvalid([Problem(str(file), line, "", f"It is no YAML: {fault}.", hint)]) from error
     if node is None:
         raise SpecInvalid([Problem(str(file), 1, "", "It is empty.", "examples/ has specs to start from.")])
     walk = _Walk(file)
@@ -87,6 +89,17 @@ def parse(data: bytes, file: Path) -> Read:
     if walk.problems:
         raise SpecInvalid(walk.problems)
     return Read(file, value, walk.lines)
+
+
+def _spaced(text: str) -> str:
+    """JSON may be indented with tabs, which PyYAML refuses; a tab in JSON is never part of a value."""
+    if "\t" not in text or text.lstrip()[:1] not in ("{", "["):
+        return text
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return text.replace("\t", " ")
 
 
 def _count(text: str, file: Path) -> None:
@@ -98,7 +111,7 @@ def _count(text: str, file: Path) -> None:
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > _DEPTH_MOST:
-            line = event.start_mark.line + 1
+            line = 0 if event.start_mark is None else event.start_mark.line + 1
             fault = f"It nests more than {_DEPTH_MOST} levels deep."
             raise SpecInvalid([Problem(str(file), line, "", fault, "A spec needs about six.")])
 
@@ -110,12 +123,14 @@ class _Walk:
         self.file = file
         self.lines: dict[Place, int] = {}
         self.problems: list[Problem] = []
-        self._scalars = yaml.constructor.SafeConstructor()
+        self._characters = 0
 
     def value(self, node: yaml.Node, place: Place) -> Any:
         self.lines.setdefault(place, node.start_mark.line + 1)
-        if len(self.lines) > _NODES_MOST or len(place) > _DEPTH_MOST:
-            fault = f"Its aliases make it grow beyond {_NODES_MOST} values."
+        if isinstance(node, yaml.ScalarNode):
+            self._characters += len(node.value)
+        if len(self.lines) > _NODES_MOST or self._characters > _CHARACTERS_MOST or len(place) > _DEPTH_MOST:
+            fault = f"Its aliases make it grow beyond {_NODES_MOST} values, or without end."
             line = node.start_mark.line + 1
             raise SpecInvalid([Problem(str(self.file), line, "", fault, "Write the values out.")])
         if isinstance(node, yaml.MappingNode):
@@ -123,9 +138,11 @@ class _Walk:
         if isinstance(node, yaml.SequenceNode):
             return [self.value(item, (*place, at)) for at, item in enumerate(node.value)]
         try:
-            return self._scalars.construct_object(node, deep=True)
-        except (yaml.YAMLError, ValueError):
-            self._fault(node, place, f"The type {node.tag} is not allowed.", "Use text, numbers, true and false only.")
+            return _scalar(node)
+        except ValueError:
+            kind = node.tag.removeprefix(_TAG)
+            fault = f"It is no {kind}." if kind in _KINDS else f"The type {node.tag} is not allowed."
+            self._fault(node, place, fault, "Use plain text, numbers, true and false.")
             return None
 
     def _mapping(self, node: yaml.MappingNode, place: Place) -> dict[str, Any]:
@@ -149,9 +166,24 @@ class _Walk:
         self.problems.append(Problem(str(self.file), node.start_mark.line + 1, written(place), sentence, hint))
 
 
-def written(place: Place) -> str:
-    """A place as users write it: ``source.disks[1].path``."""
-    path = ""
-    for part in place:
-        path += f"[{part}]" if isinstance(part, int) else (f".{part}" if path else str(part))
-    return path
+_KINDS = ("str", "null", "bool", "int", "float")
+
+
+def _scalar(node: yaml.Node) -> str | int | float | bool | None:
+    """One scalar's value; `ValueError` for what its tag forbids, and for every tag beyond JSON's types.
+
+    SafeConstructor would read 010 as eight, and lets KeyError and others out for a wrong value after a tag.
+    """
+    kind, text = node.tag.removeprefix(_TAG), str(node.value)
+    if kind == "str":
+        # JSON writes characters beyond the first plane as two surrogates; one alone is no text.
+        return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16")
+    if kind == "null":
+        return None
+    if kind == "bool" and text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    if kind == "int":
+        return int(text)
+    if kind == "float" and math.isfinite(number := float(text)):
+        return number
+    raise ValueError(text)
