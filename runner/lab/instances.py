@@ -128,6 +128,9 @@ class InstanceBackend(VolumeBackend):
     ) -> Reservation:
         if image_id not in self.amis:
             raise InvalidAMIIdError([image_id])
+        info = INSTANCE_TYPES.get(kwargs["instance_type"], {}).get("ProcessorInfo", {})
+        architectures = info.get("SupportedArchitectures", [])
+        rules.check_instance_type(kwargs["instance_type"], architectures, self.amis[image_id].architecture or "")
         mappings = kwargs.get("block_device_mappings") or []
         for mapping in mappings:
             rules.check_device_name(mapping["DeviceName"], ())

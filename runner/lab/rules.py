@@ -72,6 +72,19 @@ def check_attachable(volume_id: str, state: str) -> None:
         raise refused("IncorrectState", f"{volume_id} is not 'available'.")
 
 
+def check_instance_type(instance_type: str, architectures: Collection[str], image_architecture: str) -> None:
+    """`architectures` are those the type supports; none when there is no such type."""
+    if not architectures:
+        raise refused("InvalidParameterValue", f"Invalid value '{instance_type}' for InstanceType.")
+    if image_architecture not in architectures:
+        raise refused(
+            "InvalidParameterValue",
+            f"The architecture '{','.join(architectures)}' of the specified instance type does not match the"
+            f" architecture '{image_architecture}' of the specified AMI. Specify an instance type and an AMI that have"
+            " matching architectures, and try again.",
+        )
+
+
 def check_takes_volumes(instance_id: str, state: str) -> None:
     if state not in ("running", "stopped"):
         raise refused("IncorrectState", f"Instance '{instance_id}' is not 'running'.")

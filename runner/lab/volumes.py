@@ -228,6 +228,13 @@ class VolumeBackend(EC2Backend):
         assert isinstance(snapshot, Snapshot)
         return snapshot
 
+    def describe_snapshots(
+        self, snapshot_ids: list[str] | None = None, filters: Any = None
+    ) -> list[elastic_block_store.Snapshot]:
+        for snapshot_id in snapshot_ids or []:
+            self.get_snapshot(snapshot_id)
+        return super().describe_snapshots(snapshot_ids, filters)
+
     def delete_snapshot(self, snapshot_id: str) -> elastic_block_store.Snapshot:
         self.get_snapshot(snapshot_id)
         snapshot = super().delete_snapshot(snapshot_id)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import boto3
 import pytest
+
 from runner.lab import account
 from runner.lab.record import LabInfo
 
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from mypy_boto3_ebs import EBSClient
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_s3 import S3Client
-
-Value = TypeVar("Value")
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +55,14 @@ def volume_file(lab: LabInfo) -> Callable[[str], Path]:
     return lab.layout.volume
 
 
-def wait_for(look: Callable[[], Value], wanted: Value, seconds: float = 10.0) -> None:
-    """Look until the wanted value is there; fail with the last one seen."""
-    patience = time.monotonic() + seconds
-    while (seen := look()) != wanted:
-        assert time.monotonic() < patience, f"still {seen!r}, not {wanted!r}, after {seconds} s"
-        time.sleep(0.05)
+@pytest.fixture(scope="session")
+def wait_for() -> Callable[..., None]:
+    """`wait_for(look, wanted, seconds=10)`: look until the wanted value is there; fail with the last one seen."""
+
+    def wait(look: Callable[[], object], wanted: object, seconds: float = 10.0) -> None:
+        patience = time.monotonic() + seconds
+        while (seen := look()) != wanted:
+            assert time.monotonic() < patience, f"still {seen!r}, not {wanted!r}, after {seconds} s"
+            time.sleep(0.05)
+
+    return wait
