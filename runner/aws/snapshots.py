@@ -1,0 +1,106 @@
+"""Integrity snapshots: made once a generation and disk, found again by tag.
+
+CreateSnapshot has no client token: a caller that died after the call finds its snapshot by tag, or makes a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mypy_boto3_ec2.type_defs import SnapshotTypeDef
+
+from runner.aws.account import Account, aws_errors
+from runner.aws.waiting import wait_for
+from schemas.errors import IntegrityViolated
+from schemas.naming import TAG_DISK, TAG_GENERATION, TAG_REPLICATION, TAG_ROLE, tags
+
+# A first snapshot of a large volume copies everything to S3: hours. The caller's own patience is longer than that.
+_COMPLETE_SECONDS = 24 * 3600.0
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One EBS snapshot; `state` is pending, completed or error; `progress` is like ``42%``."""
+
+    id: str
+    volume_id: str
+    state: str
+    progress: str
+    disk: str
+    generation: int
+
+
+class SnapshotErrored(IntegrityViolated):
+    """EBS could not complete a snapshot. The volume is untouched: the snapshot can be taken again."""
+
+    def __init__(self, snapshot_id: str, volume_id: str, state: str) -> None:
+        super().__init__(
+            f"The integrity snapshot {snapshot_id} of {volume_id} ended in {state}.",
+            "Run the same command again: it is taken anew from the volume, which nothing has changed since.",
+        )
+        self.snapshot_id = snapshot_id
+
+
+def _snapshot(raw: SnapshotTypeDef) -> Snapshot:
+    found = {tag["Key"]: tag["Value"] for tag in raw.get("Tags", [])}
+    return Snapshot(
+        id=raw["SnapshotId"],
+        volume_id=raw["VolumeId"],
+        state=raw["State"],
+        progress=raw.get("Progress", ""),
+        disk=found.get(TAG_DISK, ""),
+        generation=int(found.get(TAG_GENERATION, "0")),
+    )
+
+
+def find_snapshots(account: Account, replication: str, generation: int | None = None) -> list[Snapshot]:
+    """The integrity snapshots of a replication, of one generation or of all."""
+    filters = {TAG_REPLICATION: replication, TAG_ROLE: "integrity"}
+    if generation is not None:
+        filters[TAG_GENERATION] = str(generation)
+    with aws_errors("ec2:DescribeSnapshots"):
+        pages = account.ec2.get_paginator("describe_snapshots").paginate(
+            OwnerIds=["self"], Filters=[{"Name": f"tag:{key}", "Values": [value]} for key, value in filters.items()]
+        )
+        found = [_snapshot(raw) for page in pages for raw in page["Snapshots"]]
+    return sorted(found, key=lambda s: (s.disk, s.id))
+
+
+def create_snapshot(
+    account: Account, replication: str, generation: int, disk: str, volume_id: str, extra: dict[str, str]
+) -> str:
+    """Start a snapshot of a volume with all our tags from its creation; its id."""
+    wanted = tags(replication, "integrity", disk=disk, generation=generation, extra=extra)
+    with aws_errors("ec2:CreateSnapshot"):
+        answer = account.ec2.create_snapshot(
+            VolumeId=volume_id,
+            Description=f"hotadd: {replication}, generation {generation}, disk {disk}",
+            TagSpecifications=[
+                {"ResourceType": "snapshot", "Tags": [{"Key": k, "Value": v} for k, v in wanted.items()]}
+            ],
+        )
+    return answer["SnapshotId"]
+
+
+def wait_completed(account: Account, snapshot: Snapshot, replication: str, stop: Callable[[], bool]) -> None:
+    """Wait until a snapshot is completed. Raises `SnapshotErrored` when it ends otherwise."""
+
+    def look() -> tuple[bool | None, str]:
+        now = next((s for s in find_snapshots(account, replication) if s.id == snapshot.id), None)
+        if now is None:
+            # DescribeSnapshots may not list a snapshot for a while after CreateSnapshot answered.
+            return None, "not listed"
+        if now.state == "completed":
+            return True, now.state
+        if now.state == "error":
+            raise SnapshotErrored(now.id, now.volume_id, now.state)
+        return None, f"{now.state} {now.progress}".strip()
+
+    wait_for(look, f"{snapshot.id} to be completed", seconds=_COMPLETE_SECONDS, stop=stop)
+
+
+def delete_snapshot(account: Account, snapshot_id: str) -> None:
+    """Delete a snapshot."""
+    with aws_errors("ec2:DeleteSnapshot"):
+        account.ec2.delete_snapshot(SnapshotId=snapshot_id)

@@ -1,0 +1,55 @@
+"""The manifests of a replication: one JSON file a generation, one digest file a disk, in a directory.
+
+generation-0001.json is written twice: as `prepared`, when data and integrity snapshots are complete, and as
+`finished`, when the destination has the volumes. Both writes are atomic.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.atomic import write_atomically
+from schemas.document import read_document, write_document
+from schemas.manifest import Manifest
+
+_NAME = re.compile(r"^generation-(\d{4,9})\.json$")
+
+
+@dataclass(frozen=True)
+class Manifests:
+    """The manifests below one directory."""
+
+    directory: Path
+
+    def generations(self) -> list[int]:
+        """The numbers of all generations there are, oldest first."""
+        if not self.directory.is_dir():
+            return []
+        found = (_NAME.match(entry.name) for entry in self.directory.iterdir())
+        return sorted(int(match.group(1)) for match in found if match)
+
+    def path(self, generation: int) -> Path:
+        """The manifest of a generation."""
+        return self.directory / f"generation-{generation:04d}.json"
+
+    def digest_file(self, generation: int, disk: str) -> Path:
+        """The digest file of a disk in a generation."""
+        return self.directory / f"generation-{generation:04d}" / f"{disk}.digests"
+
+    def read(self, generation: int) -> Manifest | None:
+        """The manifest of a generation, or None. Raises `DocumentDamaged`."""
+        path = self.path(generation)
+        if not path.exists():
+            return None
+        return read_document(path.read_bytes(), "manifest", Manifest, str(path))
+
+    def write(self, manifest: Manifest) -> None:
+        """Write a manifest in one piece."""
+        write_atomically(self.path(manifest.generation), write_document(manifest, "manifest"))
+
+    def latest(self) -> Manifest | None:
+        """The newest manifest, or None."""
+        numbers = self.generations()
+        return self.read(numbers[-1]) if numbers else None

@@ -1,0 +1,31 @@
+"""The end of a run: the manifest `finished`, slots given back, working files gone."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+
+from runner.phases.job import Job
+from runner.phases.move import require_phase
+from runner.phases.reservation import release_slots
+from schemas.errors import IntegrityViolated
+
+
+class ManifestMissing(IntegrityViolated):
+    """The manifest of the generation in the making is gone."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"The manifest {path} is missing.", "Restore it from a backup: the next incremental needs it.")
+        self.path = path
+
+
+def finish(job: Job) -> None:
+    """Write the manifest `finished`."""
+    outputs = require_phase(job, "replicate", "target")
+    manifest = job.manifests.read(job.generation)
+    if manifest is None:
+        raise ManifestMissing(str(job.manifests.path(job.generation)))
+    if manifest.status != "finished":
+        job.manifests.write(dataclasses.replace(manifest, status="finished", instance_id=outputs.instance_id))
+    release_slots(job.spec, outputs.access_node_id)
+    shutil.rmtree(job.generation_directory, ignore_errors=True)

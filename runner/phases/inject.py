@@ -1,0 +1,183 @@
+"""Making the guest bootable: prepared in overlays, recorded in the manifest, then committed to the volumes.
+
+prepare reads and edits overlays only; the manifest `prepared` holds their changed blocks with after-digests; commit
+copies those down as a redo log. A kill before the commit: the overlays are thrown away and made again. During it:
+redone. Overlays lost during it: the injected blocks are rewritten from the source, and everything is prepared anew.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from pathlib import Path
+
+from runner.atomic import write_atomically
+from runner.blocks.device import open_device
+from runner.blocks.extent import BLOCK
+from runner.blocks.source import open_source
+from runner.guest.conversion import Prepared, check, commit, prepare
+from runner.journal import timestamp
+from runner.phases.device import check_unheld, find_device
+from runner.phases.guests import guest_disks, guest_options
+from runner.phases.job import Job
+from runner.phases.move import require_phase
+from runner.phases.records import (
+    Committed,
+    Restored,
+    committed_file,
+    is_committed,
+    read_record,
+    restored_file,
+    write_record,
+)
+from runner.phases.snapshot import NotRestored, completed_snapshots
+from schemas.errors import Refused
+from schemas.manifest import DiskRecord, EditRecord, InjectedBlock, Manifest
+
+
+class NotSnapshot(Refused):
+    """A disk's integrity snapshot is not completed: nothing may be injected yet."""
+
+    def __init__(self, disks: tuple[str, ...]) -> None:
+        super().__init__(
+            f"The integrity snapshot of {', '.join(disks)} is not completed.",
+            "Run `hotadd snapshot` first: nothing is injected before the source's bytes are safe.",
+        )
+        self.disks = disks
+
+
+def prepare_guest(job: Job) -> None:
+    """Convert the guest in overlays over its volumes; the volumes themselves are only read."""
+    if is_committed(job.generation_directory) or _prepared(job) is not None:
+        return
+    options = guest_options(job.spec)
+    made = prepare(guest_disks(job.spec, _devices(job)), options, job.generation_directory)
+    check(made.facts, options)
+    for edit in made.edits:
+        job.journal.tell("inject", f"{edit.path}: {edit.action}")
+    write_atomically(_injection(job), json.dumps(made.to_document(), sort_keys=True) + "\n")
+
+
+def write_prepared(job: Job) -> None:
+    """Write the manifest `prepared`: data and integrity snapshots are complete, the injected blocks are known."""
+    if job.manifests.read(job.generation) is not None and is_committed(job.generation_directory):
+        return
+    snapshots = completed_snapshots(job)
+    missing = tuple(d.id for d in job.spec.source.disks if d.id not in snapshots)
+    if missing:
+        raise NotSnapshot(missing)
+    prepared = _prepared(job)
+    if prepared is None:
+        prepare_guest(job)
+        prepared = _prepared(job)
+    assert prepared is not None
+    injected = {
+        disk.id: tuple(InjectedBlock(c.offset, c.length, c.digest) for c in disk.clusters) for disk in prepared.disks
+    }
+    disks = []
+    for disk in job.spec.source.disks:
+        restored = read_record(restored_file(job.generation_directory, disk.id), Restored)
+        if restored is None:
+            raise NotRestored(disk.id)
+        digests = job.manifests.digest_file(job.generation, disk.id).relative_to(job.manifests.directory)
+        disks.append(
+            DiskRecord(
+                id=disk.id,
+                volume_id=restored.volume_id,
+                volume_bytes=restored.volume_bytes,
+                source=restored.source,
+                integrity_snapshot_id=snapshots[disk.id],
+                digest_file=str(digests),
+                digest_of_digests=restored.digest_of_digests,
+                injected=injected.get(disk.id, ()),
+            )
+        )
+    job.manifests.write(
+        Manifest(
+            version=1,
+            replication=job.spec.name,
+            generation=job.generation,
+            kind="full",
+            status="prepared",
+            created=timestamp(),
+            region=job.spec.region,
+            instance_id="",
+            guest=prepared.facts.summary(),
+            disks=tuple(disks),
+            edits=tuple(EditRecord(e.path, e.action, e.why) for e in prepared.edits),
+        )
+    )
+
+
+def commit_overlays(job: Job) -> None:
+    """Copy the overlays' changed blocks onto the volumes, and record that it is done."""
+    if is_committed(job.generation_directory):
+        return
+    manifest = job.manifests.read(job.generation)
+    prepared = _prepared(job)
+    if manifest is None or prepared is None:
+        if manifest is not None:
+            _rewrite_from_source(job, manifest)
+        complete = completed_snapshots(job)
+        missing = tuple(d.id for d in job.spec.source.disks if d.id not in complete)
+        if missing:
+            raise NotSnapshot(missing)
+        prepare_guest(job)
+        write_prepared(job)
+        prepared = _prepared(job)
+        assert prepared is not None
+    devices = _devices(job)
+    commit(prepared.disks, devices)
+    for device in devices.values():
+        check_unheld(device)
+    blocks = sum(len(disk.clusters) for disk in prepared.disks)
+    write_record(committed_file(job.generation_directory), Committed(job.generation, blocks))
+    for disk in prepared.disks:
+        disk.overlay.unlink(missing_ok=True)
+
+
+def inject(job: Job) -> None:
+    """All of it, for a pipeline that drives the phases itself."""
+    require_phase(job, "inject", "staging")
+    prepare_guest(job)
+    write_prepared(job)
+    commit_overlays(job)
+
+
+def _injection(job: Job) -> Path:
+    return job.generation_directory / "injection.json"
+
+
+def _prepared(job: Job) -> Prepared | None:
+    """What an earlier prepare made, if its overlays are still there."""
+    path = _injection(job)
+    if not path.exists():
+        return None
+    made = Prepared.from_document(json.loads(path.read_text(encoding="utf-8")))
+    return made if all(disk.overlay.exists() for disk in made.disks) else None
+
+
+def _devices(job: Job) -> dict[str, Path]:
+    outputs = require_phase(job, "inject", "staging")
+    return {disk: find_device(v, outputs.access_node_id, job.stop) for disk, v in outputs.volumes.items()}
+
+
+def _rewrite_from_source(job: Job, manifest: Manifest) -> None:
+    """Undo a commit that may have begun: the blocks it would have written get the source's bytes again."""
+    devices = _devices(job)
+    for record in manifest.disks:
+        disk = job.spec.disk(record.id)
+        with (
+            closing(open_source(disk.path, disk.format)) as source,
+            closing(open_device(str(devices[record.id]))) as device,
+        ):
+            buffer = bytearray(BLOCK)
+            for block in record.injected:
+                window = memoryview(buffer)[: min(block.length, device.size - block.offset)]
+                window[:] = bytes(len(window))
+                inside = max(0, min(len(window), source.size - block.offset))
+                if inside:
+                    source.read_into(block.offset, window[:inside])
+                device.write(block.offset, window)
+            device.flush()
+        job.journal.tell("commit", f"{record.id}: {len(record.injected)} blocks are the source's again.")

@@ -1,0 +1,38 @@
+"""What every phase works with: the spec, its home, the account, Terraform, the journal, and whether to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.aws.account import Account
+from runner.home import Home
+from runner.journal import Journal
+from runner.manifests import Manifests
+from runner.terraform.project import Project
+from schemas.spec import Spec
+
+
+@dataclass(frozen=True)
+class Job:
+    """One replication at work. `stop` becomes true when the user asks to stop; `generation` counts from 1.
+
+    `project` synthesizes the spec anew and gives the Terraform project of the machine's stack.
+    """
+
+    spec: Spec
+    spec_file: Path
+    home: Home
+    generation: int
+    account: Account
+    journal: Journal
+    manifests: Manifests
+    project: Callable[[], Project]
+    stop: Callable[[], bool]
+    start_seconds: float
+
+    @property
+    def generation_directory(self) -> Path:
+        """Where the records of the generation in the making are."""
+        return self.home.generation(self.generation)

@@ -1,0 +1,117 @@
+"""What a run that died in the middle of an apply left: resources that the state does not know.
+
+Seen with a kill in the middle of an apply: four volumes for two disks, and an empty state. Before the next apply,
+ours are found by tag; one a disk is imported, blank duplicates are deleted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from runner.atomic import write_atomically
+from runner.aws.instances import find_destinations
+from runner.aws.volumes import Volume, delete, find_tagged
+from runner.journal import timestamp
+from runner.phases.job import Job
+from runner.phases.records import Restored, read_record, restored_file
+from runner.terraform.guard import DESTINATION, VOLUME
+from runner.terraform.project import Project, Variables
+from schemas.errors import Refused
+from schemas.naming import address
+
+
+class StateLacks(Refused):
+    """Resources tagged as ours exist that the state does not know, and no run of ours died."""
+
+    def __init__(self, replication: str, ids: tuple[str, ...]) -> None:
+        super().__init__(
+            f"{', '.join(ids)} carry the tags of {replication}, but its state does not know them.",
+            "Is this the right backend? If its state was lost, bring it back; else remove them or their tags.",
+        )
+        self.replication = replication
+        self.ids = ids
+
+
+class ManyDestinations(Refused):
+    """Several instances carry the destination's tags."""
+
+    def __init__(self, replication: str, ids: tuple[str, ...]) -> None:
+        super().__init__(
+            f"Several instances carry the tags of {replication}'s destination: {', '.join(ids)}.",
+            "Terminate, or untag, all but one; then run the same command again.",
+        )
+        self.ids = ids
+
+
+def _marker(job: Job) -> Path:
+    return job.home.work / "applying.json"
+
+
+@contextmanager
+def applying(job: Job, step: str) -> Iterator[None]:
+    """Mark that an apply runs; the mark stays when it does not come to its end."""
+    write_atomically(_marker(job), json.dumps({"step": step, "pid": os.getpid(), "since": timestamp()}) + "\n")
+    yield
+    _marker(job).unlink(missing_ok=True)
+
+
+def check_known(job: Job, project: Project) -> None:
+    """Raise `StateLacks` when ours exist that the state lacks, unless a run of ours died in an apply."""
+    if _marker(job).exists():
+        return
+    known = set(project.resources().values())
+    ours = [v.id for v in find_tagged(job.account, job.spec.name, "volume")]
+    ours += [i.id for i in find_destinations(job.account, job.spec.name)]
+    lost = tuple(sorted(set(ours) - known))
+    if lost:
+        raise StateLacks(job.spec.name, lost)
+
+
+def recover(job: Job, project: Project, variables: Variables) -> None:
+    """Bring what a dead apply made into the state, and delete its blank duplicates."""
+    if not _marker(job).exists():
+        return
+    resources = project.resources()
+    found = find_tagged(job.account, job.spec.name, "volume")
+    for disk in job.spec.source.disks:
+        place = f"{VOLUME}.{address(disk.id)}"
+        mine = [v for v in found if v.disk == disk.id and v.state not in ("deleting", "deleted")]
+        kept = resources.get(place)
+        if kept is None and mine:
+            kept = _best(job, mine).id
+            job.journal.tell("recovery", f"{kept}, made by a run that died, goes into the state as {place}.")
+            project.adopt(place, kept, variables)
+        for volume in mine:
+            if volume.id != kept and _blank(job, volume):
+                job.journal.tell("recovery", f"{volume.id}, a blank duplicate of {kept}, is deleted.")
+                delete(job.account, volume.id)
+    _recover_destination(job, project, resources, variables)
+    _marker(job).unlink(missing_ok=True)
+
+
+def _recover_destination(job: Job, project: Project, resources: dict[str, str], variables: Variables) -> None:
+    place = f"{DESTINATION}[0]"
+    living = find_destinations(job.account, job.spec.name)
+    if place in resources or not living:
+        return
+    if len(living) > 1:
+        raise ManyDestinations(job.spec.name, tuple(i.id for i in living))
+    job.journal.tell("recovery", f"{living[0].id}, launched by a run that died, goes into the state as {place}.")
+    launched = Variables("detached", True, variables.slots, variables.root_device)
+    project.adopt(place, living[0].id, launched)
+
+
+def _best(job: Job, volumes: list[Volume]) -> Volume:
+    """The one to keep of several: one that holds data or is attached, else the first by id."""
+    return min(volumes, key=lambda v: (_blank(job, v), v.id))
+
+
+def _blank(job: Job, volume: Volume) -> bool:
+    """Whether a volume was never more than an empty volume: unattached, made from nothing, not restored to."""
+    restored = read_record(restored_file(job.generation_directory, volume.disk), Restored)
+    written = restored is not None and restored.volume_id == volume.id
+    return volume.state == "available" and not volume.attachments and not volume.snapshot_id and not written

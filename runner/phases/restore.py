@@ -1,0 +1,77 @@
+"""The data: every disk of the source onto its volume, all disks at once, complete and flushed."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+from runner.blocks.copy import CopyResult, copy_disk
+from runner.blocks.device import open_device
+from runner.blocks.progress import Progress
+from runner.blocks.source import open_source
+from runner.phases.device import check_unheld, find_device
+from runner.phases.job import Job
+from runner.phases.move import require_phase
+from runner.phases.records import Restored, is_committed, read_record, restored_file, write_record
+from schemas.manifest import SourceRecord
+from schemas.spec import Disk
+
+_STEP = "restore"
+# Disks at once: EBS gives each volume its own throughput, the access node's processors are shared by all.
+_DISKS_AT_ONCE = 4
+
+
+def restore(job: Job) -> None:
+    """Copy every disk that is not complete yet. The first error is the one that is raised."""
+    if is_committed(job.generation_directory):
+        return
+    outputs = require_phase(job, _STEP, "staging")
+    disks = job.spec.source.disks
+    with ThreadPoolExecutor(max_workers=min(_DISKS_AT_ONCE, len(disks))) as pool:
+        running = [pool.submit(_restore_disk, job, d, outputs.volumes[d.id], outputs.access_node_id) for d in disks]
+        errors = [error for future in running if (error := future.exception()) is not None]
+    if errors:
+        raise errors[0]
+
+
+def _restore_disk(job: Job, disk: Disk, volume_id: str, node_id: str) -> None:
+    record = restored_file(job.generation_directory, disk.id)
+    done = read_record(record, Restored)
+    with closing(open_source(disk.path, disk.format)) as source:
+        pinned = source.fingerprint()
+        now = SourceRecord(disk.path, disk.format, source.size, pinned.mtime_ns, pinned.inode, pinned.device)
+        if done is not None and done.volume_id == volume_id and done.source == now:
+            job.journal.tell(_STEP, f"{disk.id} is complete already.")
+            return
+        record.unlink(missing_ok=True)
+        path = find_device(volume_id, node_id, job.stop)
+        digests = job.manifests.digest_file(job.generation, disk.id)
+        digests.parent.mkdir(parents=True, exist_ok=True)
+        job.generation_directory.mkdir(parents=True, exist_ok=True)
+        with closing(open_device(str(path))) as device:
+            size = device.size
+            result: CopyResult = copy_disk(
+                source,
+                device,
+                disk=disk.id,
+                generation=job.generation,
+                digests=digests,
+                checkpoint=job.generation_directory / f"{disk.id}.checkpoint",
+                zeroes=job.spec.zeroes,
+                # A volume of ours on which no restore was ever complete; the engine looks at it all the same.
+                blank=done is None,
+                verify=job.spec.verify,
+                progress=lambda p: _tell(job, p),
+                stop=job.stop,
+            )
+        check_unheld(path)
+    zero = result.bytes_zero_skipped + result.bytes_zero_written
+    write_record(
+        record,
+        Restored(disk.id, volume_id, size, now, result.digest_file_digest, result.bytes_total - zero, zero),
+    )
+
+
+def _tell(job: Job, progress: Progress) -> None:
+    rate = progress.rate_bytes_s / 1e6
+    job.journal.progress(_STEP, progress.disk, progress.bytes_done, progress.bytes_total, f"{rate:.0f} MB/s")

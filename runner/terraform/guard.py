@@ -1,0 +1,116 @@
+"""The plan guard: what a plan may do in each step. Everything it does not name is refused.
+
+Terraform's prevent_destroy errors out only where the configuration still holds the resource; a configuration that
+lost it plans a plain destroy. So every plan of ours is read before it is applied.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runner.terraform.plan import Change, Plan
+from schemas.errors import Refused
+from schemas.naming import address
+from schemas.outputs import Phase
+
+VOLUME = "aws_ebs_volume"
+ATTACHMENT = "aws_volume_attachment"
+INSTANCE = "aws_instance"
+DESTINATION = "aws_instance.destination"
+
+# What a volume may change in place: growth and settings. EBS does none of these by replacement.
+_VOLUME_UPDATES = {"size", "type", "iops", "throughput", "tags", "tags_all"}
+
+
+class PlanRefused(Refused):
+    """A plan would do what its step must not; `faults` holds each reason. Nothing was applied."""
+
+    def __init__(self, step: str, faults: tuple[str, ...]) -> None:
+        super().__init__(
+            f"The plan for {step} is refused: " + "; ".join(faults) + ".",
+            "Nothing was applied. Look at what changed in the spec or in EC2 (`terraform plan` in the work directory).",
+        )
+        self.step = step
+        self.faults = faults
+
+
+@dataclass(frozen=True)
+class Goal:
+    """Where a step leads: the phase and whether the destination exists, before and after. `disks` are ids."""
+
+    before: Phase
+    after: Phase
+    launched_before: bool
+    launched_after: bool
+    disks: tuple[str, ...]
+
+    @property
+    def step(self) -> str:
+        """The step in words."""
+        return f"apply {self.after}" + (" launched" if self.launched_after and not self.launched_before else "")
+
+
+def check_plan(plan: Plan, goal: Goal) -> None:
+    """Raise `PlanRefused` with every change that `goal` does not allow."""
+    faults = [fault for change in plan.changes if (fault := _fault(change, goal))]
+    if goal.before != goal.after and "detached" not in (goal.before, goal.after):
+        faults.append(f"volumes would go from {goal.before} to {goal.after} in one apply; pass through detached")
+    if faults:
+        raise PlanRefused(goal.step, tuple(faults))
+
+
+def _fault(change: Change, goal: Goal) -> str:
+    """Why a change is not allowed; empty if it is."""
+    where = change.address
+    if change.importing and change.actions == ("no-op",):
+        return f"{where} would be imported"
+    if change.type == VOLUME:
+        return _volume_fault(change, goal)
+    if change.type == INSTANCE and where.split("[")[0] == DESTINATION:
+        return _instance_fault(change, goal)
+    if change.type == ATTACHMENT:
+        return _attachment_fault(change, goal)
+    return f"{where} ({' and '.join(change.actions)}) is foreign to this step"
+
+
+def _volume_fault(change: Change, goal: Goal) -> str:
+    where = change.address
+    if change.replaces:
+        return f"{where} would be replaced (because of {', '.join(change.attributes)})"
+    if "delete" in change.actions:
+        return f"{where} would be destroyed"
+    if change.actions == ("create",):
+        return "" if not goal.launched_before else f"{where} would be created after the launch"
+    foreign = set(change.attributes) - _VOLUME_UPDATES
+    return f"{where} would change in {', '.join(sorted(foreign))}" if foreign else ""
+
+
+def _instance_fault(change: Change, goal: Goal) -> str:
+    where = change.address
+    if change.replaces:
+        return f"{where} would be replaced (because of {', '.join(change.attributes)})"
+    if "delete" in change.actions:
+        return f"{where} would be destroyed"
+    if change.actions == ("create",):
+        launching = goal.launched_after and not goal.launched_before and goal.after == "detached"
+        return "" if launching else f"{where} would be created outside its launch"
+    # The provider stops, modifies and starts the instance for some updates.
+    if goal.after != "target":
+        return f"{where} would be changed in place ({', '.join(change.attributes)}) outside the target phase"
+    return ""
+
+
+def _attachment_fault(change: Change, goal: Goal) -> str:
+    where = change.address
+    side = next((s for s in ("staging", "target") if where.startswith(f"{ATTACHMENT}.{s}_")), "")
+    known = {f"{ATTACHMENT}.{side}_{address(disk)}" for disk in goal.disks}
+    if not side or where.split("[")[0] not in known:
+        return f"{where} is foreign to this replication"
+    if change.replaces:
+        return f"{where} would be replaced (because of {', '.join(change.attributes)})"
+    if change.actions == ("create",):
+        return "" if goal.after == side else f"{where} would be created, but the step leads to {goal.after}"
+    if change.actions == ("delete",):
+        leaving = goal.after == "detached" and goal.before in (side, "detached")
+        return "" if leaving else f"{where} would be detached, but the step leads from {goal.before} to {goal.after}"
+    return f"{where} would be changed in place ({', '.join(change.attributes)})"

@@ -1,0 +1,41 @@
+"""The CDKTF app, run as a program: one machine's spec in, its synthesized stack out."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+from runner.process import ProgramFailed, run
+from schemas.errors import Refused
+from schemas.naming import machine_stack
+
+_SYNTH_SECONDS = 300.0
+
+
+class SynthesisRefused(Refused):
+    """The CDKTF app refused the spec; its words are the sentence."""
+
+    def __init__(self, said: str) -> None:
+        sentence, _, hint = said.partition("\nhint: ")
+        super().__init__(sentence, hint)
+
+
+def synthesize(spec_file: Path, name: str, directory: Path) -> Path:
+    """Synthesize a spec's stacks below `directory` and return the machine stack's own directory.
+
+    The Terraform working files of an earlier synth (.terraform, the lock file) stay where they are.
+    """
+    fresh = directory / "synth"
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    try:
+        run([sys.executable, "-m", "stacks", str(spec_file), "--out", str(fresh)], timeout=_SYNTH_SECONDS)
+    except ProgramFailed as error:
+        raise SynthesisRefused(error.stderr.strip() or str(error)) from error
+    made = fresh / "stacks" / machine_stack(name)
+    home = directory / "terraform"
+    home.mkdir(parents=True, exist_ok=True)
+    (made / "cdk.tf.json").replace(home / "cdk.tf.json")
+    shutil.rmtree(fresh, ignore_errors=True)
+    return home
