@@ -55,7 +55,10 @@ class RawSource:
         return Fingerprint(size, opened.st_mtime_ns, named.st_ino, named.st_dev)
 
     def extents(self) -> Iterator[Extent]:
-        """Data and holes; a file system without SEEK_HOLE reports one extent of data."""
+        """Data and holes. A block device is all data (SEEK_HOLE is EINVAL there); so is what knows no holes."""
+        if self._file.is_block:
+            yield Extent(0, self.size, "data")
+            return
         at = 0
         while at < self.size:
             try:
