@@ -11,8 +11,9 @@ from moto.ec2 import urls
 from moto.ec2.models import ec2_backends, elastic_block_store
 from moto.ec2.models import instances as moto_instances
 
+from runner.lab import direct
 from runner.lab.amis import register
-from runner.lab.ground import Ground, Settings
+from runner.lab.ground import Ground
 from runner.lab.images import ACCESS_NODE, IMAGES
 from runner.lab.instances import Instance, InstanceBackend
 from runner.lab.record import LabInfo
@@ -34,19 +35,25 @@ class LabBackend(InstanceBackend):
         return urls
 
 
-def install(ground: Ground) -> None:
-    """Make this process's moto the lab. moto names these classes where it makes objects, so they are replaced there."""
+def install(ground: Ground) -> InstanceBackend:
+    """Make this process's moto the lab, and return its home region.
+
+    moto names these classes where it makes objects, so they are replaced there.
+    """
     LabBackend.ground = ground
     elastic_block_store.Volume = Volume  # type: ignore[misc]
     elastic_block_store.Snapshot = Snapshot  # type: ignore[misc]
     moto_instances.Instance = Instance  # type: ignore[misc]
     ec2_backends.backend = LabBackend
     urls.url_paths["{0}/"] = LabResponse.dispatch
-
-
-def furnish(directory: Path, port: int, settings: Settings) -> LabInfo:
-    """Give the account what a user would have in one: an access node in the default network."""
+    direct.install()
     backend = ec2_backends[DEFAULT_ACCOUNT_ID][REGION]
+    assert isinstance(backend, InstanceBackend)
+    return backend
+
+
+def furnish(backend: InstanceBackend, directory: Path, port: int) -> LabInfo:
+    """Give the account what a user would have in one: an access node in the default network."""
     zone = f"{REGION}a"
     amis = {image.name: image.ami_id for image in IMAGES}
     subnets = {zone: subnet.id for zone, subnet in sorted(backend.get_default_subnets().items())}
@@ -78,5 +85,5 @@ def furnish(directory: Path, port: int, settings: Settings) -> LabInfo:
         security_group_id=group.id,
         amis=amis,
         subnets=subnets,
-        boot=settings.boot,
+        boot=backend.ground.settings.boot,
     )

@@ -12,6 +12,7 @@ from moto.core.request import Request
 from moto.core.routing import get_service_router
 from werkzeug.wrappers import Response
 
+from runner.lab.faults import Faults, error_response, hit
 from runner.lab.journal import write_line
 from runner.lab.layout import Layout
 
@@ -63,9 +64,10 @@ class Call:
 class Front:
     """Logs each call with service, action, status, error code and resource ids; no secret is among them."""
 
-    def __init__(self, application: Application, control: Application, layout: Layout) -> None:
+    def __init__(self, application: Application, control: Application, faults: Faults, layout: Layout) -> None:
         self.application = application
         self.control = control
+        self.faults = faults
         self.layout = layout
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -74,9 +76,20 @@ class Front:
         if environ.get("PATH_INFO", "").startswith(CONTROL):
             return self.control(environ, start_response)
         call = Call(environ)
-        response = Response.from_app(self.application, environ, buffered=True)
+        response = self._answer(call, environ)
         self._log(call, response)
         return response(environ, start_response)
+
+    def _answer(self, call: Call, environ: dict[str, Any]) -> Response:
+        fault = self.faults.take(call.service, call.action)
+        failed = hit(fault, call.service) if fault is not None else None
+        if failed is not None:
+            return failed
+        response = Response.from_app(self.application, environ, buffered=True)
+        if response.status_code == 500 and response.mimetype == "text/html":
+            # moto broke; no SDK could read its page. The traceback is in server.log.
+            return error_response(call.service, "InternalError", f"The lab failed at {call.action}.")
+        return response
 
     def _log(self, call: Call, response: Response) -> None:
         answer = response.get_data()

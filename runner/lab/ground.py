@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from runner.lab.faults import Faults
 from runner.lab.layout import Layout
 
 
@@ -27,6 +28,7 @@ class Ground:
 
     layout: Layout
     settings: Settings
+    faults: Faults
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def later(self, seconds: float, action: Callable[[], None]) -> None:

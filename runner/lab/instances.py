@@ -37,6 +37,19 @@ class Instance(moto_instances.Instance):
         self.product_codes = list(ami.product_codes)
 
     @property
+    def security_groups(self) -> list[Any]:
+        """Those of the primary interface; moto would forget groups that RunInstances gives to the interface."""
+        primary = getattr(self, "nics", {}).get(0)
+        return list(self._groups if primary is None else primary._group_set)
+
+    @security_groups.setter
+    def security_groups(self, groups: list[Any]) -> None:
+        self._groups = groups
+        primary = getattr(self, "nics", {}).get(0)
+        if primary is not None:
+            primary._group_set = list(groups)
+
+    @property
     def current_instance_boot_mode(self) -> str:
         """`legacy-bios` or `uefi`, as EC2 derives it from the AMI and the instance type."""
         modes = INSTANCE_TYPES[self.instance_type].get("SupportedBootModes", ["legacy-bios"])

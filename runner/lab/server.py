@@ -17,7 +17,8 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 
 from runner.lab.backend import furnish, install
-from runner.lab.control import control
+from runner.lab.control import Control
+from runner.lab.faults import Faults
 from runner.lab.front import Front
 from runner.lab.ground import Ground, Settings
 from runner.lab.layout import Layout
@@ -28,11 +29,12 @@ def serve(directory: Path, port: int, settings: Settings, ready: int) -> None:
     """Serve for ever; the bound port goes to the descriptor `ready` once calls are answered."""
     layout = Layout(directory)
     layout.make()
-    install(Ground(layout, settings))
-    application = Front(DomainDispatcherApplication(create_backend_app), control, layout)
+    faults = Faults()
+    backend = install(Ground(layout, settings, faults))
+    application = Front(DomainDispatcherApplication(create_backend_app), Control(backend, faults), faults, layout)
     server = make_server("127.0.0.1", port, application, threaded=True, request_handler=MotoRequestHandler)
     signal.signal(signal.SIGTERM, _leave)
-    write_record(furnish(directory, server.port, settings))
+    write_record(furnish(backend, directory, server.port))
     os.write(ready, str(server.port).encode())
     os.close(ready)
     server.serve_forever()

@@ -215,11 +215,13 @@ class VolumeBackend(EC2Backend):
         with self.ground.unlocked():
             disks.copy_sparse(self.ground.layout.volume(volume_id), self.ground.layout.snapshot(snapshot.id))
         self.note("snapshot", volume=volume_id, snapshot=snapshot.id)
-        self.ground.later(self.ground.settings.snapshot_seconds, lambda: self.complete_snapshot(snapshot))
-        return snapshot
+        spoiled = self.ground.faults.take("ec2", "CreateSnapshot", snapshot=True) is not None
 
-    def complete_snapshot(self, snapshot: Snapshot) -> None:
-        snapshot.status = "completed"
+        def end() -> None:
+            snapshot.status = "error" if spoiled else "completed"
+
+        self.ground.later(self.ground.settings.snapshot_seconds, end)
+        return snapshot
 
     def get_snapshot(self, snapshot_id: str) -> Snapshot:
         snapshot = self.snapshots.get(snapshot_id)

@@ -1,0 +1,121 @@
+"""Faults on demand: what AWS does on a bad day."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from xml.sax.saxutils import escape
+
+from werkzeug.wrappers import Response
+
+# HTTP status of the codes that are not 400.
+_STATUS = {
+    "RequestLimitExceeded": 503,
+    "InternalError": 500,
+    "InternalServerException": 500,
+    "UnauthorizedOperation": 403,
+    "AccessDenied": 403,
+    "AccessDeniedException": 403,
+    "SlowDown": 503,
+    "ServiceUnavailable": 503,
+    "Unavailable": 503,
+}
+_MESSAGE = {
+    "RequestLimitExceeded": "Request limit exceeded.",
+    "InternalError": "An internal error has occurred",
+    "ExpiredToken": "The security token included in the request is expired",
+    "ExpiredTokenException": "The security token included in the request is expired",
+    "RequestExpired": "Request has expired.",
+    "UnauthorizedOperation": "You are not authorized to perform this operation.",
+}
+_JSON_SERVICES = ("ebs", "kms", "ssm", "dynamodb")
+# Not an error of the call: the snapshot is made, and ends in the state `error`.
+SNAPSHOT_ERROR = "snapshot-error"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What to do to matching calls.
+
+    `service` and `action` select calls ("*" is any). `error_code` is returned without the call being done; empty, the
+    call is only delayed; `snapshot-error` lets CreateSnapshot's snapshot fail. `http_status` 0 stands for the code's
+    own. `after` matching calls go by unharmed first, then `times` are hit (0: all). `delay_seconds` is waited before.
+    """
+
+    action: str
+    service: str = "*"
+    error_code: str = ""
+    http_status: int = 0
+    times: int = 1
+    delay_seconds: float = 0.0
+    after: int = 0
+
+    def matches(self, service: str, action: str) -> bool:
+        return self.service in ("*", service) and self.action in ("*", action)
+
+
+def read_fault(given: Mapping[str, object]) -> Fault:
+    """A fault from JSON; raises ValueError for a key that no fault has."""
+    unknown = set(given) - {field.name for field in fields(Fault)}
+    if unknown or "action" not in given:
+        raise ValueError(f"A fault has no {', '.join(sorted(unknown))}." if unknown else "A fault needs an action.")
+    return Fault(**given)  # type: ignore[arg-type]  # a wrong type fails in the one test that sent it
+
+
+class Faults:
+    """The faults in force."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._seen: dict[int, int] = {}
+        self._faults: list[Fault] = []
+
+    def add(self, fault: Fault) -> None:
+        with self._lock:
+            self._faults.append(fault)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._faults, self._seen = [], {}
+
+    def listed(self) -> list[Fault]:
+        with self._lock:
+            return list(self._faults)
+
+    def take(self, service: str, action: str, *, snapshot: bool = False) -> Fault | None:
+        """The first fault that hits this call, counted; `snapshot` asks for those of the snapshot's end alone."""
+        with self._lock:
+            for number, fault in enumerate(self._faults):
+                if not fault.matches(service, action) or (fault.error_code == SNAPSHOT_ERROR) != snapshot:
+                    continue
+                seen = self._seen[number] = self._seen.get(number, 0) + 1
+                if seen > fault.after and (fault.times == 0 or seen <= fault.after + fault.times):
+                    return fault
+        return None
+
+
+def error_response(service: str, code: str, message: str = "", status: int = 0) -> Response:
+    """An error as the service's protocol wants it: query XML, REST XML (s3) or JSON."""
+    status = status or _STATUS.get(code, 400)
+    message = message or _MESSAGE.get(code, f"The lab was asked to answer {code}.")
+    if service in _JSON_SERVICES:
+        answer = Response(json.dumps({"__type": code, "message": message}), status, mimetype="application/json")
+        answer.headers["x-amzn-errortype"] = code
+        return answer
+    inner = f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message>"
+    if service == "ec2":
+        text = f"<Response><Errors><Error>{inner}</Error></Errors><RequestID>lab</RequestID></Response>"
+    elif service == "s3":
+        text = f"<Error>{inner}<RequestId>lab</RequestId></Error>"
+    else:
+        text = f"<ErrorResponse><Error><Type>Sender</Type>{inner}</Error><RequestId>lab</RequestId></ErrorResponse>"
+    return Response(f'<?xml version="1.0" encoding="UTF-8"?>\n{text}', status, mimetype="text/xml")
+
+
+def hit(fault: Fault, service: str) -> Response | None:
+    """Wait as the fault says; its error, or None when the call may go on."""
+    time.sleep(fault.delay_seconds)
+    return error_response(service, fault.error_code, status=fault.http_status) if fault.error_code else None
