@@ -31,8 +31,19 @@ class HotaddError(Exception):
         self.sentence = sentence
         self.hint = hint
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # Pickle would call the subclass with (sentence, hint); the durable workflow stores a step's error this way.
+        return _revive, (type(self), self.args, self.__dict__)
+
     def __str__(self) -> str:
         return f"{self.sentence}\nhint: {self.hint}" if self.hint else self.sentence
+
+
+def _revive(kind: type[HotaddError], args: tuple[object, ...], fields: dict[str, object]) -> HotaddError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(fields)
+    return error
 
 
 class Refused(HotaddError):

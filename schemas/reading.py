@@ -133,9 +133,9 @@ class _Walk:
             fault = f"Its aliases make it grow beyond {_NODES_MOST} values, or without end."
             line = node.start_mark.line + 1
             raise SpecInvalid([Problem(str(self.file), line, "", fault, "Write the values out.")])
-        if isinstance(node, yaml.MappingNode):
+        if isinstance(node, yaml.MappingNode) and node.tag == _TAG + "map":
             return self._mapping(node, place)
-        if isinstance(node, yaml.SequenceNode):
+        if isinstance(node, yaml.SequenceNode) and node.tag == _TAG + "seq":
             return [self.value(item, (*place, at)) for at, item in enumerate(node.value)]
         try:
             return _scalar(node)
@@ -174,7 +174,9 @@ def _scalar(node: yaml.Node) -> str | int | float | bool | None:
 
     SafeConstructor would read 010 as eight, and lets KeyError and others out for a wrong value after a tag.
     """
-    kind, text = node.tag.removeprefix(_TAG), str(node.value)
+    kind, text = node.tag.removeprefix(_TAG), node.value
+    if not isinstance(text, str):
+        raise ValueError(kind)  # a list or a map of another type
     if kind == "str":
         # JSON writes characters beyond the first plane as two surrogates; one alone is no text.
         return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16")

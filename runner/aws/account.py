@@ -25,6 +25,7 @@ from botocore.exceptions import (
     TokenRetrievalError,
     UnauthorizedSSOTokenError,
 )
+from mypy_boto3_ebs.client import EBSClient
 from mypy_boto3_ec2.client import EC2Client
 from mypy_boto3_s3.client import S3Client
 from mypy_boto3_sts.client import STSClient
@@ -143,6 +144,11 @@ class Account:
     def ec2(self) -> EC2Client:
         """EC2."""
         return self._session.client("ec2", config=_CONFIG)
+
+    @cached_property
+    def ebs(self) -> EBSClient:
+        """EBS direct APIs."""
+        return self._session.client("ebs", config=_CONFIG)
 
     @cached_property
     def s3(self) -> S3Client:

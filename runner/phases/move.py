@@ -12,6 +12,7 @@ from runner.phases.job import Job
 from runner.phases.records import Placement, is_committed, placement_file, read_record
 from runner.phases.recovery import applying, recover
 from runner.terraform.guard import Goal, check_plan
+from runner.terraform.plan import Plan
 from runner.terraform.project import Project, Variables
 from schemas.errors import Refused
 from schemas.outputs import Outputs, Phase
@@ -146,3 +147,13 @@ def _check_world(job: Job, instance: Instance, outputs: Outputs) -> None:
         elsewhere = [a.instance_id for a in volume.attachments if a.instance_id != instance.id]
         if elsewhere:
             raise WorldDiffers(f"the volume {volume_id} of disk {disk} is attached to {elsewhere[0]}")
+
+
+def plan_again(job: Job) -> Plan:
+    """A refreshing plan of the stack as it stands, with a fresh synth's own defaults: empty when nothing drifted."""
+    project = job.project()
+    outputs = project.outputs()
+    if outputs is None:
+        raise WrongPhase("plan", "an applied phase", "no state")
+    variables = Variables(outputs.phase, outputs.launched, outputs.slots, outputs.root_device)
+    return project.plan("again", variables, refresh=True).plan

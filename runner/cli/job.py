@@ -1,0 +1,93 @@
+"""A job from a spec file: loaded, its home locked, its clean stop on the first Ctrl-C."""
+
+from __future__ import annotations
+
+import functools
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event as Flag
+
+import typer
+
+from runner.aws.account import Account
+from runner.home import home_of
+from runner.journal import Journal, Watcher
+from runner.manifests import Manifests
+from runner.phases.job import Job
+from runner.terraform.project import Project, TerraformProject
+from runner.terraform.synthesis import synthesize
+from schemas.errors import Refused
+from schemas.loading import load_spec
+from schemas.manifest import Manifest
+
+# The longest a boot may take before the run gives up: EC2's status checks of a large Windows guest pass within ten.
+START_MINUTES = 20.0
+
+
+class AlreadyReplicated(Refused):
+    """A full replication is complete."""
+
+    def __init__(self, name: str, generation: int) -> None:
+        super().__init__(
+            f"{name} is replicated (generation {generation}).",
+            "`hotadd status` shows it; to start over, `hotadd decommission` it first.",
+        )
+        self.generation = generation
+
+
+def generation_to_make(name: str, latest: Manifest | None) -> int:
+    """The generation a run works on: the first, or the one that is prepared and not finished."""
+    if latest is None:
+        return 1
+    if latest.status == "finished":
+        raise AlreadyReplicated(name, latest.generation)
+    return latest.generation
+
+
+@contextmanager
+def open_job(spec_file: Path, watcher: Watcher, *, start_minutes: float = START_MINUTES) -> Iterator[Job]:
+    """Load the spec, take the replication's lock, and give the job."""
+    spec = load_spec(spec_file)
+    home = home_of(spec)
+    with home.locked(), _stop_on_interrupt() as stop:
+        journal = Journal(spec.name, home.events, watcher)
+
+        @functools.cache
+        def project() -> Project:
+            made = synthesize(spec_file.resolve(), spec.name, home.work)
+            return TerraformProject(made, lambda message: journal.tell("terraform", message))
+
+        manifests = Manifests(home.manifests)
+        latest = manifests.latest()
+        yield Job(
+            spec=spec,
+            spec_file=spec_file.resolve(),
+            home=home,
+            generation=1 if latest is None else latest.generation,
+            account=Account(spec.region),
+            journal=journal,
+            manifests=manifests,
+            project=project,
+            stop=stop,
+            start_seconds=start_minutes * 60,
+        )
+
+
+@contextmanager
+def _stop_on_interrupt() -> Iterator[Callable[[], bool]]:
+    """The first Ctrl-C (or SIGTERM) asks to stop after the current block; the second one interrupts."""
+    asked = Flag()
+
+    def ask(number: int, _frame: object) -> None:
+        asked.set()
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+        typer.echo("hotadd: stopping after the current block; once more stops at once.", err=True)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,74 @@
+"""Removing a replica with everything that was made for it, after a reviewed plan."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+
+from runner.aws.instances import stop_instance
+from runner.aws.snapshots import delete_snapshot, find_snapshots
+from runner.aws.volumes import delete, find_tagged
+from runner.phases.job import Job
+from runner.phases.move import placement
+from runner.phases.reservation import release_slots
+from runner.terraform.guard import check_removal
+from runner.terraform.project import PlanFile, Variables
+from schemas.errors import Refused
+
+
+class NotMarked(Refused):
+    """The spec does not say that the replica may be removed."""
+
+    def __init__(self, replication: str) -> None:
+        super().__init__(
+            f"The spec of {replication} does not say `decommission: true`.",
+            "Set it in the spec, alone, and have that change reviewed: it lifts the protection of every volume.",
+        )
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What a decommission would remove: Terraform addresses, and snapshot ids."""
+
+    addresses: tuple[str, ...]
+    snapshots: tuple[str, ...]
+    plan: PlanFile
+
+
+def plan_removal(job: Job) -> Removal:
+    """Plan the removal and guard it; nothing is changed."""
+    if not job.spec.decommission:
+        raise NotMarked(job.spec.name)
+    project = job.project()
+    project.init()
+    plan = project.plan("decommission", _variables(job), refresh=True, destroy=True)
+    check_removal(plan.plan, tuple(disk.id for disk in job.spec.source.disks))
+    snapshots = tuple(s.id for s in find_snapshots(job.account, job.spec.name))
+    return Removal(tuple(c.address for c in plan.plan.changes), snapshots, plan)
+
+
+def remove(job: Job, removal: Removal) -> None:
+    """Stop the destination, apply the plan as it was shown, delete the snapshots and the replication's home."""
+    project = job.project()
+    outputs = project.outputs()
+    if outputs is not None and outputs.instance_id:
+        with job.journal.step("stop"):
+            stop_instance(job.account, outputs.instance_id, job.stop)
+    with job.journal.step("destroy"):
+        project.apply(removal.plan)
+        for volume in find_tagged(job.account, job.spec.name, "shell-root"):
+            if volume.state == "available":
+                delete(job.account, volume.id)
+    with job.journal.step("delete snapshots"):
+        for one in find_snapshots(job.account, job.spec.name):
+            delete_snapshot(job.account, one.id)
+    if outputs is not None:
+        release_slots(job.spec, outputs.access_node_id)
+    shutil.rmtree(job.home.directory, ignore_errors=True)
+
+
+def _variables(job: Job) -> Variables:
+    outputs = job.project().outputs()
+    place = placement(job, outputs)
+    phase = outputs.phase if outputs is not None else "detached"
+    return Variables(phase, outputs is not None and outputs.launched, place.slots, place.root_device)

@@ -1,0 +1,119 @@
+"""The durable workflow: each step once, whatever dies in between (DBOS on one SQLite file a replication).
+
+What is kept from DBOS's traps: the executor is the replication itself, and its lock is held before the launch, so
+that no two processes recover each other's runs; the application version is the sequence's number, not a hash of the
+source; a failed step is gone on from by forking the run at that step, since its stored error would be raised for
+ever.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from dbos import DBOS, DBOSConfig, SetWorkflowID, WorkflowHandle, WorkflowStatus
+
+from runner.aws.waiting import Interrupted
+from runner.phases.job import Job
+from runner.workflow.sequence import FULL, VERSION, Step
+from schemas.errors import HotaddError
+
+_job: Job | None = None
+_STEPS: dict[str, Sequence[Step]] = {"full": FULL}
+
+
+class StepFailed(HotaddError):
+    """A step ended in an error that is not one of ours."""
+
+    def __init__(self, step: str, error: BaseException) -> None:
+        super().__init__(
+            f"The step {step} failed unexpectedly: {type(error).__name__}: {error}",
+            "This is a bug of hotadd: report it with the events file of the run; the same command may go on.",
+        )
+        self.step = step
+
+
+@DBOS.workflow(name="replicate")
+def _replicate(kind: str) -> None:
+    """Every step in order. The body reads no clock, environment or AWS."""
+    job = _job
+    assert job is not None
+    for step in _STEPS[kind]:
+        DBOS.run_step({"name": step.name}, _run_step, job, step)
+
+
+def _run_step(job: Job, step: Step) -> None:
+    if job.stop():
+        raise Interrupted(f"before the step {step.name}")
+    with job.journal.step(step.name):
+        step.run(job)
+
+
+def replicate(job: Job, kind: str = "full") -> None:
+    """Run the replication to its end, from where an earlier run got to. The caller holds the replication's lock.
+
+    Raises the error of the step that failed.
+    """
+    global _job
+    _job = job
+    with _launched(job):
+        handle = _resume(job, kind)
+        try:
+            handle.get_result(polling_interval_sec=0.2)
+        except HotaddError:
+            raise
+        except Exception as error:
+            raise StepFailed(_last_step(handle.get_workflow_id()), error) from error
+
+
+@contextmanager
+def _launched(job: Job) -> Iterator[None]:
+    job.home.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    config: DBOSConfig = {
+        "name": "hotadd",
+        "system_database_url": os.environ.get("HOTADD_DATABASE_URL", f"sqlite:///{job.home.database}"),
+        "executor_id": job.spec.name,
+        "application_version": VERSION,
+        "log_level": "ERROR",
+    }
+    DBOS(config=config)
+    DBOS.launch()
+    try:
+        yield
+    finally:
+        DBOS.destroy(workflow_completion_timeout_sec=0)
+
+
+def _resume(job: Job, kind: str) -> WorkflowHandle[None]:
+    """The run to wait for: one that DBOS recovered, a fork of one that failed, or a new one."""
+    prefix = f"{job.spec.name}:{job.generation}:"
+    runs = [run for run in DBOS.list_workflows(workflow_id_prefix=prefix, sort_desc=True) if not _is_child(run)]
+    fresh = f"{prefix}{len(runs) + 1}"
+    for run in runs[:1]:
+        if run.app_version != VERSION:
+            job.journal.tell("replicate", f"A run of version {run.app_version} is taken over from its first step.")
+            DBOS.cancel_workflow(run.workflow_id)
+            break
+        if run.status in ("PENDING", "ENQUEUED"):
+            return DBOS.retrieve_workflow(run.workflow_id)
+        if run.status == "ERROR":
+            with SetWorkflowID(fresh):
+                return DBOS.fork_workflow(run.workflow_id, _failed_step(run.workflow_id))
+    with SetWorkflowID(fresh):
+        return DBOS.start_workflow(_replicate, kind)
+
+
+def _is_child(run: WorkflowStatus) -> bool:
+    return bool(run.parent_workflow_id)
+
+
+def _failed_step(workflow_id: str) -> int:
+    steps = DBOS.list_workflow_steps(workflow_id)
+    failed = [step["function_id"] for step in steps if step["error"] is not None]
+    return failed[0] if failed else len(steps) + 1
+
+
+def _last_step(workflow_id: str) -> str:
+    steps = DBOS.list_workflow_steps(workflow_id)
+    return steps[-1]["function_name"] if steps else "(none)"
