@@ -82,13 +82,13 @@ def block_runs(extents: Iterable[Extent], size: int) -> Iterator[Run]:
     for extent in covering(extents, size):
         if extent.kind != "data" or not extent.length:
             continue
-        low, high = extent.offset // BLOCK, blocks_in(extent.end)
+        low = extent.offset // BLOCK
         if low > last:
             if last > first:
                 yield Run(first, last - first, True)
             yield Run(last, low - last, False)
             first = low
-        last = max(last, high)
+        last = blocks_in(extent.end)
     if last > first:
         yield Run(first, last - first, True)
     if blocks_in(size) > last:

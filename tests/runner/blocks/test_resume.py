@@ -23,7 +23,7 @@ def kill_after(bench, source, device, writes, **options):
 
 @settings(deadline=None, max_examples=25)
 @given(
-    picture=st.text("DD0Z-", min_size=8, max_size=60),
+    picture=st.text("DD0Z-", min_size=8, max_size=40),
     kills=st.lists(st.integers(0, 12), max_size=3),
     blank=st.booleans(),
     interval=st.sampled_from([2, 8, 1000]),
@@ -49,10 +49,10 @@ def test_killed_at_any_write_the_same_call_ends_with_the_source(
 
 @pytest.mark.parametrize("interval", [8, 16])
 def test_no_more_than_one_interval_is_written_twice(bench, interval):
-    source = MemorySource.from_picture("D" * 120, BLOCK, seed=1)
+    source = MemorySource.from_picture("D" * 80, BLOCK, seed=1)
     device = MemoryDevice(source.size)
     options = {"blank": True, "save_bytes": interval * BLOCK, "threads": 2}
-    kill_after(bench, source, device, 25, **options)
+    kill_after(bench, source, device, 16, **options)
     first = device.bytes_written
     result = bench.copy(source, device, **options)
     assert device.content == source.content
