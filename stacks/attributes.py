@@ -45,14 +45,14 @@ class EbsVolume(Attributes):
 
 @dataclass(frozen=True)
 class VolumeAttachment(Attributes):
-    """Never with `force_detach`: a detach that hangs must be seen, not forced."""
+    """Never with `force_detach` (a detach that hangs must be seen, not forced), `stop_instance_before_detaching` or
+    `skip_destroy`: all three are off by default, provider 3.39 does not know the second, and an attachment that was
+    imported after a crash has them unset, so naming them would plan an update."""
 
     TYPE: ClassVar[str] = "aws_volume_attachment"
     volume_id: Text
     instance_id: Text
     device_name: Text
-    stop_instance_before_detaching: bool = False
-    skip_destroy: bool = False
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,11 @@ from schemas.outputs import CONTRACT, PHASES
 from schemas.slots import destination_devices
 from schemas.spec import Disk, Spec
 from stacks.attributes import EbsVolume, Expression, Instance, RootBlockDevice, VolumeAttachment
+from stacks.backend import keep_state
 from stacks.defaults import Defaults
-from stacks.provider import Place, keep_state
-from stacks.resources import Lifecycle, Program, Reference, Stack, Validation
+from stacks.place import Place
+from stacks.resources import Program, Stack
+from stacks.syntax import Lifecycle, Reference, Validation
 
 _INSTANCE = Expression('try(aws_instance.destination[0].id, "")')
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from schemas.naming import node_stack, node_tags
-from schemas.spec import Backend, DeclaredNode
+from schemas.spec import DeclaredNode
 from stacks import policy
 from stacks.attributes import (
     ExistingInstanceProfile,
@@ -19,21 +18,12 @@ from stacks.attributes import (
     SecurityGroup,
     SecurityGroupRule,
 )
-from stacks.provider import Place, keep_state
-from stacks.resources import Lifecycle, Program, Reference, Stack
+from stacks.backend import keep_state
+from stacks.place import Place
+from stacks.plan import NodePlan
+from stacks.resources import Program, Stack
+from stacks.syntax import Lifecycle, Reference
 from stacks.user_data import user_data
-
-
-@dataclass(frozen=True)
-class NodePlan:
-    """A declared access node, and what the specs that share it need. `profiles` are the destinations' instance
-    profiles, by name."""
-
-    node: DeclaredNode
-    availability_zone: str
-    backend: Backend
-    scope: policy.Scope
-    profiles: tuple[str, ...] = ()
 
 
 def declare_node(program: Program, plan: NodePlan, place: Place) -> None:

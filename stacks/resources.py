@@ -6,11 +6,8 @@ Prebuilt AWS bindings are not used: importing them costs 10 to 15 s and up to 1.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from stacks.jsii_node import choose_node
 
@@ -19,64 +16,9 @@ choose_node()
 import cdktf  # noqa: E402  (its import starts Node, which must have been chosen by then)
 
 from stacks.attributes import Attributes, Expression, Provider  # noqa: E402
+from stacks.syntax import Lifecycle, Reference, Validation, fields_written, lifecycle_written, written  # noqa: E402
 
 TERRAFORM = ">= 1.11.0"
-
-
-@dataclass(frozen=True)
-class Validation:
-    """A variable's rule: `condition` must hold, or Terraform says `error_message`."""
-
-    condition: Expression
-    error_message: str
-
-
-@dataclass(frozen=True)
-class Lifecycle:
-    """A resource's lifecycle block."""
-
-    prevent_destroy: bool = False
-    ignore_changes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Reference:
-    """A resource by its address: ``aws_ebs_volume.disk_root``."""
-
-    address: str
-
-    def attribute(self, name: str) -> Expression:
-        """One attribute of a resource that exists once."""
-        return Expression(f"{self.address}.{name}")
-
-
-def literal(text: str) -> str:
-    """A string that Terraform takes as it is: template markers of the user's text are escaped."""
-    return text.replace("${", "$${").replace("%{", "%%{")
-
-
-def written(value: object) -> Any:
-    """A value as Terraform's JSON syntax wants it."""
-    match value:
-        case Expression(text):
-            return f"${{{text}}}"
-        case str():
-            return literal(value)
-        case Mapping():
-            return {literal(key): written(item) for key, item in value.items()}
-        case list() | tuple():
-            return [written(item) for item in value]
-        case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            return fields_written(value)
-        case _:
-            return value
-
-
-def fields_written(block: object) -> dict[str, Any]:
-    """The fields of a dataclass that are set."""
-    assert dataclasses.is_dataclass(block)
-    pairs = ((field.name, getattr(block, field.name)) for field in dataclasses.fields(block))
-    return {name: written(value) for name, value in pairs if value is not None}
 
 
 class Program:
@@ -133,13 +75,7 @@ class Stack:
         if count is not None:
             element.add_override("count", written(count))
         if lifecycle is not None:
-            rules: dict[str, object] = {}
-            if lifecycle.prevent_destroy:
-                rules["prevent_destroy"] = True
-            if lifecycle.ignore_changes:
-                rules["ignore_changes"] = list(lifecycle.ignore_changes)
-            if rules:
-                element.add_override("lifecycle", rules)
+            element.add_override("lifecycle", lifecycle_written(lifecycle))
         return Reference(f"{attributes.TYPE}.{name}")
 
     def data(self, name: str, attributes: Attributes) -> Reference:

@@ -18,7 +18,7 @@ from schemas.errors import HotaddError
 from schemas.naming import TAG_DISK, machine_stack, node_stack
 from schemas.outputs import PHASES, Phase
 from schemas.spec import Backend, S3Backend
-from stacks.provider import state_file, state_key
+from stacks.place import state_file, state_key
 
 _STATE_VERSION = 4
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from schemas.spec import Backend, S3Backend
+from schemas.spec import S3Backend
 from stacks.attributes import Endpoints, Provider
-from stacks.resources import Stack
 
 
 @dataclass(frozen=True)
@@ -39,17 +38,8 @@ def state_key(prefix: str, stack: str) -> str:
     return f"{prefix}/{stack}/terraform.tfstate"
 
 
-def keep_state(stack: Stack, name: str, backend: Backend, place: Place) -> None:
-    """Give a stack the backend that the spec names."""
-    if backend.local is not None:
-        stack.local_backend(state_file(backend.local.path, name))
-    if backend.s3 is not None:
-        s3 = backend.s3
-        key = state_key(s3.prefix, name)
-        stack.s3_backend(bucket=s3.bucket, key=key, region=s3.region, settings=_s3_settings(s3, place))
-
-
-def _s3_settings(s3: S3Backend, place: Place) -> dict[str, object]:
+def s3_settings(s3: S3Backend, place: Place) -> dict[str, object]:
+    """Settings of the S3 backend, under Terraform's names. No credentials: they come from the environment."""
     settings: dict[str, object] = {"encrypt": True, "use_lockfile": True}
     if s3.kms_key_id is not None:
         settings["kms_key_id"] = s3.kms_key_id
