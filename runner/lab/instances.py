@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import copy
+import time
 from typing import Any
 
 from moto.core.utils import utcnow
 from moto.ec2.exceptions import InvalidAMIIdError
 from moto.ec2.models import instances as moto_instances
+from moto.ec2.models.elastic_block_store import VolumeAttachment
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 from moto.ec2.models.instances import InstanceState, Reservation, StateReason
 
 from runner.lab import disks, rules
+from runner.lab.accelerator import kvm_works
 from runner.lab.amis import Ami
+from runner.lab.layout import nvme_serial
+from runner.lab.machine import Disk, Machine, Network
+from runner.lab.power import Power, efi_variables
+from runner.lab.vm import Vm
 from runner.lab.volumes import VolumeBackend
 
 STATES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}
@@ -27,6 +34,7 @@ class Instance(moto_instances.Instance):
         ami = ec2_backend.amis[image_id]
         assert isinstance(ami, Ami)
         self.image = ami.image
+        self.busy: list[tuple[str, str]] = []  # (volume id, device) to detach once the guest lets go
         super().__init__(ec2_backend, image_id, *args, **kwargs)
         self.ena_support = self.image.ena_support
         self.boot_mode = self.image.boot_mode
@@ -35,6 +43,7 @@ class Instance(moto_instances.Instance):
         self.usage_operation_update_time = self.launch_time
         self.tpm_support = self.image.tpm_support
         self.product_codes = list(ami.product_codes)
+        self.power = Power(ec2_backend.ground.layout, self.id)
 
     @property
     def security_groups(self) -> list[Any]:
@@ -56,6 +65,22 @@ class Instance(moto_instances.Instance):
         if self.image.boot_mode == "uefi" or (self.image.boot_mode == "uefi-preferred" and "uefi" in modes):
             return "uefi"
         return "legacy-bios"
+
+    @property
+    def system_status(self) -> dict[str, Any]:
+        """The host's side: in order as soon as the instance runs."""
+        return _status("passed" if self.state == "running" else "not-applicable")
+
+    @property
+    def instance_status(self) -> dict[str, Any]:
+        """The guest's side: whether it has shown itself on the network."""
+        if self.state != "running":
+            return _status("not-applicable")
+        return _status(self.power.reachability(self.ec2_backend.ground.settings.status_seconds))
+
+    def reboot(self) -> None:
+        super().reboot()
+        self.power.reset()
 
     def enter(self, state: str) -> None:
         self._state.name, self._state.code = state, STATES[state]
@@ -128,8 +153,15 @@ class Instance(moto_instances.Instance):
         self.state_reason = StateReason(f"{code}: {message}", code)
 
 
+def _status(reachability: str) -> dict[str, Any]:
+    if reachability == "not-applicable":
+        return {"Status": reachability}
+    overall = {"passed": "ok", "initializing": "initializing", "failed": "impaired"}[reachability]
+    return {"Status": overall, "Details": [{"Name": "reachability", "Status": reachability}]}
+
+
 class InstanceBackend(VolumeBackend):
-    """moto's EC2 with instances that change state by and by."""
+    """moto's EC2 with instances that take their time and keep EC2's rules."""
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
@@ -160,24 +192,91 @@ class InstanceBackend(VolumeBackend):
             self.bring_up(instance)
         return reservation
 
+    # -- power
+
     def bring_up(self, instance: Instance) -> None:
-        """From `pending` to `running`."""
-        self.ground.later(self.ground.settings.settle_seconds, lambda: self.settle(instance, "pending", "running"))
+        """From `pending` to `running`, with a guest if there is something to boot."""
+
+        def start() -> None:
+            time.sleep(self.ground.settings.settle_seconds)
+            kvm = self.ground.settings.boot and kvm_works()
+            with self.ground.lock:
+                if instance.state == "pending":
+                    instance.power.on(self.machine(instance, kvm), lambda *end: self.guest_ended(instance, *end))
+                    instance.enter("running")
+
+        self.ground.aside(start)
 
     def bring_down(self, instance: Instance, state: str) -> None:
-        """From `stopping` or `shutting-down` to `state`."""
-        self.ground.later(self.ground.settings.settle_seconds, lambda: self.settle(instance, instance.state, state))
+        """From `stopping` or `shutting-down` to `state`, once the guest is off."""
 
-    def settle(self, instance: Instance, leaving: str, state: str) -> None:
-        if instance.state != leaving:
-            return
-        if state == "terminated":
-            instance.finish()
-        else:
-            instance.enter(state)
+        def stop() -> None:
+            time.sleep(self.ground.settings.settle_seconds)
+            instance.power.off(self.ground.settings.stop_seconds)
+            with self.ground.lock:
+                self.let_go(instance)
+                if state == "terminated":
+                    instance.finish()
+                else:
+                    instance.enter(state)
+
+        self.ground.aside(stop)
+
+    def guest_ended(self, instance: Instance, vm: Vm, code: int, words: str) -> None:
+        """QEMU has ended. If nobody pulled the plug, the instance is stopped, and says why."""
+        with self.ground.lock:
+            if not instance.power.belongs(vm):
+                return
+            instance.power.lost()
+            if code == 0:
+                instance.fall("Client.InstanceInitiatedShutdown", "Instance initiated shutdown")
+            else:
+                instance.fall("Server.InternalError", f"QEMU ended with exit code {code}: {words}")
+            self.let_go(instance)
+
+    def machine(self, instance: Instance, kvm: bool) -> Machine | None:
+        """What to boot; None if the lab boots nothing, or the instance's root is still the shell's blank one."""
+        if not self.ground.settings.boot or not instance.image.shell or self.root_is_blank_shell(instance):
+            return None
+        layout = self.ground.layout
+        # Root first, then in the order of device names: sdb, ..., sdz, sdba, ...
+        names = sorted(instance.block_device_mapping, key=lambda n: (n != instance.root_device_name, len(n), n))
+        ids = [instance.block_device_mapping[name].volume_id for name in names]
+        uefi = instance.current_instance_boot_mode == "uefi"
+        return Machine(
+            name=instance.id,
+            disks=tuple(Disk(layout.volume(volume_id), nvme_serial(volume_id)) for volume_id in ids),
+            network=Network(
+                instance.nics[0].mac_address,
+                instance.private_ip or "",
+                self.get_subnet(instance.subnet_id or "").cidr_block,
+            ),
+            console=layout.console(instance.id),
+            capture=layout.capture(instance.id),
+            efi_variables=efi_variables(layout, instance.id) if uefi else None,
+            windows=instance.platform == "windows",
+            kvm=kvm,
+        )
 
     def root_is_blank_shell(self, instance: Instance) -> bool:
         """Whether the root is still the shell's own, which in the lab holds nothing that could boot."""
         volume = self.get_volume(instance.block_device_mapping[instance.root_device_name].volume_id)
         snapshot = self.snapshots.get(volume.snapshot_id or "")
         return bool(snapshot and snapshot.from_ami) and disks.is_blank(self.ground.layout.volume(volume.id))
+
+    def detach_volume(self, volume_id: str, instance_id: str | None, device_path: str | None) -> VolumeAttachment:
+        """As EC2 does with a device in use: `busy` while a guest runs that has booted with it."""
+        attachment = self.get_volume(volume_id).attachment
+        owner = attachment.instance if attachment is not None else None
+        if attachment is None or not isinstance(owner, Instance) or not owner.power.guest_runs:
+            return super().detach_volume(volume_id, instance_id, device_path)
+        self.check_detach(volume_id, instance_id)
+        attachment.status = "busy"
+        owner.busy.append((volume_id, attachment.device))
+        return attachment
+
+    def let_go(self, instance: Instance) -> None:
+        """Finish the detachments that waited for the guest to end."""
+        for volume_id, device in instance.busy:
+            self.part(volume_id, instance.id, device)
+        instance.busy.clear()

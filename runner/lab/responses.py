@@ -80,6 +80,13 @@ class LabResponse(EC2Response):
             )
         return super().modify_instance_attribute()
 
+    def stop_instances(self) -> ActionResult:
+        for instance_id in self._get_param("InstanceIds", []):
+            instance = self.lab.get_instance(instance_id)
+            assert isinstance(instance, Instance)
+            instance.power.forced = bool(self._get_bool_param("Force", False))
+        return super().stop_instances()
+
     def get_console_output(self) -> ActionResult:
         instance = self.lab.get_instance(self._get_param("InstanceId"))
         assert isinstance(instance, Instance)

@@ -178,6 +178,11 @@ class VolumeBackend(EC2Backend):
         return attachment
 
     def detach_volume(self, volume_id: str, instance_id: str | None, device_path: str | None) -> VolumeAttachment:
+        attachment = self.check_detach(volume_id, instance_id)
+        return self.part(volume_id, attachment.instance.id, device_path or attachment.device)
+
+    def check_detach(self, volume_id: str, instance_id: str | None) -> VolumeAttachment:
+        """The attachment that a DetachVolume call means, if it may be undone."""
         volume = self.get_volume(volume_id)
         attachment = volume.attachment
         if attachment is None:
@@ -190,7 +195,7 @@ class VolumeBackend(EC2Backend):
                 f"The volume '{volume_id}' is not attached to instance '{instance_id}'.",
             )
         rules.check_detachable(volume_id, instance.id, instance.state, attachment.device == instance.root_device_name)
-        return self.part(volume_id, instance.id, device_path or attachment.device)
+        return attachment
 
     def part(self, volume_id: str, instance_id: str, device_path: str) -> VolumeAttachment:
         """Detach without asking: a terminated instance lets its root go."""
