@@ -179,7 +179,7 @@ class Provider(Attributes):
     TYPE: ClassVar[str] = "aws"
     region: str
     endpoints: Endpoints | None = None
-    skip_metadata_api_check: bool | None = None
+    skip_metadata_api_check: str | None = None  # "true"; the provider has a string here
 
 
 RESOURCES: tuple[type[Attributes], ...] = (

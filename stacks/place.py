@@ -25,7 +25,7 @@ class Place:
         if not self.endpoint:
             return Provider(region)
         at = self.endpoint
-        return Provider(region, Endpoints(ec2=at, iam=at, kms=at, s3=at, sts=at), skip_metadata_api_check=True)
+        return Provider(region, Endpoints(ec2=at, iam=at, kms=at, s3=at, sts=at), skip_metadata_api_check="true")
 
 
 def state_file(path: str, stack: str) -> Path:

@@ -59,7 +59,7 @@ def node_instance(backend: Backend, node: str) -> str:
 def parse_machine(data: bytes, where: str) -> MachineState | None:
     """The bytes of a machine's state; `where` names it in errors."""
     state = _parse(data, where)
-    outputs, disks = _outputs(state), _disks(state)
+    outputs, disks = _outputs(state, where), _disks(state, where)
     if not outputs and not disks:
         return None
     phase, slots = outputs.get("phase", "detached"), outputs.get("slots", {})
@@ -77,7 +77,7 @@ def parse_machine(data: bytes, where: str) -> MachineState | None:
 
 def parse_node(data: bytes, where: str) -> str:
     """The bytes of an access node's state: its instance id, or an empty string."""
-    instance = _outputs(_parse(data, where)).get("instance_id", "")
+    instance = _outputs(_parse(data, where), where).get("instance_id", "")
     if not isinstance(instance, str):
         raise _damaged(where, "its outputs are not those of an access node's stack")
     return instance
@@ -126,17 +126,23 @@ def _parse(data: bytes, where: str) -> dict[str, Any]:
     return state
 
 
-def _outputs(state: dict[str, Any]) -> dict[str, Any]:
-    return {name: output.get("value") for name, output in (state.get("outputs") or {}).items()}
+def _outputs(state: dict[str, Any], where: str) -> dict[str, Any]:
+    outputs = state.get("outputs") or {}
+    if not isinstance(outputs, dict) or not all(isinstance(output, dict) for output in outputs.values()):
+        raise _damaged(where, "its outputs are not in Terraform's form")
+    return {name: output.get("value") for name, output in outputs.items()}
 
 
-def _disks(state: dict[str, Any]) -> dict[str, str]:
+def _disks(state: dict[str, Any], where: str) -> dict[str, str]:
     disks: dict[str, str] = {}
-    for resource in state.get("resources") or []:
-        if resource.get("mode") == "managed" and resource.get("type") == "aws_ebs_volume":
-            for instance in resource.get("instances") or []:
-                tags = (instance.get("attributes") or {}).get("tags") or {}
-                disks[resource["name"]] = tags.get(TAG_DISK, resource["name"])
+    try:
+        for resource in state.get("resources") or []:
+            if resource["mode"] == "managed" and resource["type"] == "aws_ebs_volume":
+                for instance in resource["instances"]:
+                    tags = instance["attributes"].get("tags") or {}
+                    disks[resource["name"]] = tags.get(TAG_DISK, resource["name"])
+    except (AttributeError, KeyError, TypeError) as error:
+        raise _damaged(where, "its resources are not in Terraform's form") from error
     return disks
 
 
