@@ -43,13 +43,13 @@ def size_faults(volume: VolumeSettings, size_gib: int) -> Iterator[tuple[str, st
     limits = LIMITS[volume.type]
     low, high = limits.gib
     if not low <= size_gib <= high:
-        sentence = f"A {volume.type} volume has {low} to {high} GiB, not {size_gib}."
+        sentence = f"Volumes of type {volume.type} have {low} to {high} GiB, not {size_gib}."
         yield sentence, "Take a volume type that allows this size."
     elif volume.iops is not None and limits.iops is not None:
         # Below the type's own least, it is no matter of size: `volume_faults` tells.
         most = max(limits.iops[0], size_gib * limits.iops_per_gib)
         if most < volume.iops <= limits.iops[1]:
-            sentence = f"A {volume.type} volume of {size_gib} GiB takes {most} iops at most, not {volume.iops}."
+            sentence = f"{size_gib} GiB of {volume.type} take {most} iops at most, not {volume.iops}."
             yield sentence, "Make the disk larger, or destination.volume.iops smaller."
 
 

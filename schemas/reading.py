@@ -103,17 +103,18 @@ def _spaced(text: str) -> str:
 
 
 def _count(text: str, file: Path) -> None:
-    """Refuse nesting that would exhaust the parser's stack, before nodes are composed recursively."""
+    """Refuse what would exhaust the composer's stack, or our patience (PyYAML takes 35 s for 1 MiB of brackets)."""
     depth = 0
-    for event in yaml.parse(text, Loader=_Loader):
+    for at, event in enumerate(yaml.parse(text, Loader=_Loader)):
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
-        if depth > _DEPTH_MOST:
+        if depth > _DEPTH_MOST or at > 2 * _NODES_MOST:  # a value and its key are two events
             line = 0 if event.start_mark is None else event.start_mark.line + 1
-            fault = f"It nests more than {_DEPTH_MOST} levels deep."
-            raise SpecInvalid([Problem(str(file), line, "", fault, "A spec needs about six.")])
+            deep = f"It nests more than {_DEPTH_MOST} levels deep."
+            fault = deep if depth > _DEPTH_MOST else f"It has more than {_NODES_MOST} values."
+            raise SpecInvalid([Problem(str(file), line, "", fault, "A spec is a page of text.")])
 
 
 class _Walk:
