@@ -7,6 +7,7 @@ shows the volumes as NVMe devices whatever the name, but EC2 still wants each na
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from string import ascii_lowercase
 
@@ -41,9 +42,10 @@ def slots_of(os: GuestOs) -> tuple[str, ...]:
 def give_out(os: GuestOs, disk_ids: Iterable[str], taken: Iterable[str] = ()) -> dict[str, str]:
     """Give each disk a slot that is not taken. `taken` are device names in use (with or without /dev/).
 
+    sdf takes xvdf too: Xen instances show either as /dev/xvdf ("Device names for volumes on Amazon EC2 instances").
     Raises `TooManyDisks` when the slots run out.
     """
-    used = {name.removeprefix("/dev/") for name in taken}
+    used = {re.sub(r"^(/dev/)?(xvd|sd)", "xvd", name) for name in taken}
     wanted = list(disk_ids)
     free = [slot for slot in slots_of(os) if slot not in used]
     if len(wanted) > len(free):
