@@ -1,0 +1,38 @@
+"""The one writer: does what was decided, in order, and looks at the result of every rebuild."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from runner.guest.appliance import Appliance
+from runner.guest.edits import KEPT, Aside, Edit, Rebuild, Step, Write, record
+from runner.guest.probe import packed_drivers
+from runner.guest.refusals import InitramfsIncomplete
+
+_SCRATCH = ("/var/tmp", "/tmp")
+
+
+def apply(appliance: Appliance, steps: Sequence[Step]) -> tuple[Edit, ...]:
+    """Do the steps in the mounted guest; the record of them. Raises `ConversionFailed`, `InitramfsIncomplete`."""
+    for step in steps:
+        match step:
+            case Write(path, text, _, keep):
+                if keep and appliance.exists(path) and not appliance.exists(path + KEPT):
+                    appliance.copy(path, path + KEPT)
+                appliance.write(path, text)
+            case Aside(path, _):
+                appliance.rename(path, path + KEPT)
+            case Rebuild():
+                _rebuild(appliance, step)
+    return tuple(record(step) for step in steps)
+
+
+def _rebuild(appliance: Appliance, step: Rebuild) -> None:
+    for directory in _SCRATCH:
+        appliance.cover(directory)
+    appliance.run(step.command)
+    for directory in _SCRATCH:
+        appliance.uncover(directory)
+    missing = set(step.modules) - set(packed_drivers(appliance, step.initramfs))
+    if missing:
+        raise InitramfsIncomplete(step.initramfs, ", ".join(sorted(missing)))

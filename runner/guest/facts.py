@@ -1,0 +1,106 @@
+"""What the probe found in a guest: plain values, so that deciding needs no appliance and a test no guest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Firmware = Literal["bios", "uefi"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user said about the guest. `os` is a hint (None: look); `firmware` is what the replica boots with."""
+
+    network: Literal["dhcp", "keep"]
+    os: str | None = None
+    firmware: Firmware = "bios"
+
+
+@dataclass(frozen=True)
+class FileSystem:
+    """A file system (or swap area) of the guest.
+
+    `device` is libguestfs's name for it. `disk` counts the disks from 0 in the order given; `partition` is 0 for a
+    whole disk; both are None on LVM and md.
+    """
+
+    device: str
+    type: str
+    uuid: str
+    label: str
+    part_uuid: str
+    disk: int | None
+    partition: int | None
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A file system the guest itself lives on, with its free bytes before the first edit."""
+
+    point: str
+    device: str
+    free: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel that the guest may boot.
+
+    `loadable` and `builtin` say which of the asked drivers this kernel has; `packed` which its initramfs holds (names
+    with underscores). `packed_bytes` is the size of the initramfs, 0 when it has none.
+    """
+
+    version: str
+    loadable: tuple[str, ...]
+    builtin: tuple[str, ...]
+    initramfs: str
+    packed: tuple[str, ...]
+    packed_bytes: int
+
+    @property
+    def number(self) -> tuple[int, int]:
+        """Major and minor, for comparing: (4, 15)."""
+        parts = [int("".join(c for c in part if c.isdigit()) or "0") for part in self.version.split(".")[:2]]
+        return parts[0], parts[1] if len(parts) > 1 else 0
+
+
+@dataclass(frozen=True)
+class TextFile:
+    """A configuration file as it stood; bytes that are no UTF-8 are surrogates, so that it is written back as read."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True)
+class GuestFacts:
+    """One guest. `firmwares` are those its boot disk is laid out for; `paths` are the asked-for paths that exist."""
+
+    os: Literal["linux", "windows", "unknown"]
+    distribution: str
+    version: str
+    product: str
+    firmwares: tuple[Firmware, ...]
+    root: str
+    disks: int
+    file_systems: tuple[FileSystem, ...]
+    mounts: tuple[Mount, ...]
+    kernels: tuple[Kernel, ...]
+    files: tuple[TextFile, ...]
+    paths: tuple[str, ...]
+
+    def text(self, path: str) -> str | None:
+        """The text of a file, None when there is none."""
+        return next((file.text for file in self.files if file.path == path), None)
+
+    def files_in(self, directory: str, suffix: str = "") -> tuple[TextFile, ...]:
+        """The files read from a directory, sorted by name."""
+        inside = [f for f in self.files if f.path.rpartition("/")[0] == directory and f.path.endswith(suffix)]
+        return tuple(sorted(inside, key=lambda file: file.path))
+
+    def mount_of(self, path: str) -> Mount:
+        """The mount that holds a path: the longest mount point that leads to it."""
+        above = [m for m in self.mounts if m.point == "/" or path == m.point or path.startswith(m.point + "/")]
+        return max(above, key=lambda mount: len(mount.point))

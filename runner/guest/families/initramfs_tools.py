@@ -1,0 +1,144 @@
+"""Debian, Ubuntu and their like: guests whose initramfs update-initramfs makes. Pure: facts in, edits out."""
+
+from __future__ import annotations
+
+from runner.guest import devices, fstab, grub, ifupdown
+from runner.guest.edits import Aside, Decision, Rebuild, Step, Write
+from runner.guest.facts import GuestFacts, Kernel, Options
+from runner.guest.refusals import DriverMissing, NetworkUnknown
+
+UPDATE = "/usr/sbin/update-initramfs"
+MODULES = "/etc/initramfs-tools/modules"
+MAIN_CONFIG = "/etc/initramfs-tools/initramfs.conf"
+CONFIG_DIRECTORY = "/etc/initramfs-tools/conf.d"
+POLICY = f"{CONFIG_DIRECTORY}/zz-hotadd"  # read after every other file
+RULES_DIRECTORY = "/etc/udev/rules.d"
+NET_GENERATOR = "75-persistent-net-generator.rules"  # Debian 8 and older: binds eth0 to the first MAC it sees
+INITTAB = "/etc/inittab"
+SYSTEMD = "/lib/systemd/systemd"
+
+DRIVERS = ("nvme", "nvme_core", "ena", "xen_blkfront", "xen_netfront")
+_MIB = 1024 * 1024
+_EDIT_BYTES = 1 * _MIB  # all text files together, twice
+_REBUILD_ROOM = 8 * _MIB  # a new initramfs grows by the drivers it gains
+
+
+def is_family(facts: GuestFacts) -> bool:
+    """Whether a guest is of this family."""
+    return UPDATE in facts.paths and facts.text(MAIN_CONFIG) is not None
+
+
+def decide(facts: GuestFacts, options: Options) -> Decision:
+    """What makes the guest boot on EC2; an empty decision when nothing is left to do. Raises what refuses it."""
+    _check_drivers(facts)
+    steps: list[Step] = [
+        *fstab.decide(facts),
+        *grub.decide(facts),
+        *_network(facts, options),
+        *_udev(facts),
+        *_serial_login(facts),
+    ]
+    settings = _initramfs_settings(facts)
+    rebuilds = [_rebuild(kernel) for kernel in facts.kernels if settings or _lacks(kernel)]
+    needs: dict[str, int] = {}
+    if steps or settings:
+        needs[facts.mount_of("/etc").point] = _EDIT_BYTES
+    if rebuilds:
+        # update-initramfs writes the new file beside the old one, a kernel at a time.
+        point = facts.mount_of("/boot").point
+        largest = max(kernel.packed_bytes for kernel in facts.kernels)
+        needs[point] = needs.get(point, 0) + largest + _REBUILD_ROOM * len(rebuilds)
+    return Decision((*steps, *settings, *rebuilds), tuple(needs.items()))
+
+
+def _check_drivers(facts: GuestFacts) -> None:
+    has_nvme = [k for k in facts.kernels if "nvme" in (*k.loadable, *k.builtin)]
+    if not has_nvme:
+        raise DriverMissing(facts.product, ", ".join(k.version for k in facts.kernels) or "none found", "nvme")
+
+
+def _network(facts: GuestFacts, options: Options) -> list[Write]:
+    if facts.text(ifupdown.PATH) is not None and not facts.files_in("/etc/netplan", ".yaml"):
+        return ifupdown.decide(facts, options.network)
+    raise NetworkUnknown(facts.product, "it is set up by something else than /etc/network/interfaces")
+
+
+def _udev(facts: GuestFacts) -> list[Step]:
+    steps: list[Step] = [
+        Aside(file.path, "it binds interface names to VMware's MAC addresses")
+        for file in facts.files_in(RULES_DIRECTORY, ".rules")
+        if "persistent-net" in file.path and file.text.strip() and NET_GENERATOR not in file.path
+    ]
+    masked = f"{RULES_DIRECTORY}/{NET_GENERATOR}"
+    if f"/lib/udev/rules.d/{NET_GENERATOR}" in facts.paths and facts.text(masked) is None:
+        steps.append(Write(masked, "", "an empty file masks the generator that would bind names to MACs again"))
+    return steps
+
+
+def _serial_login(facts: GuestFacts) -> list[Write]:
+    """systemd starts a getty on the console by itself; SysV init must be told."""
+    text = facts.text(INITTAB)
+    if text is None or SYSTEMD in facts.paths or "ttyS0" in text:
+        return []
+    line = "T0:2345:respawn:/sbin/getty -L ttyS0 115200 vt100\n"
+    return [Write(INITTAB, text + line, "a login on the serial console, the one that EC2 shows", keep=True)]
+
+
+def _initramfs_settings(facts: GuestFacts) -> list[Write]:
+    steps: list[Write] = []
+    text = facts.text(MODULES) or ""
+    listed = {line.split()[0].replace("-", "_") for line in text.splitlines() if line.split() and line[0] != "#"}
+    loadable = {name for kernel in facts.kernels for name in kernel.loadable}
+    missing = [name for name in DRIVERS if name in loadable and name not in listed]
+    if missing:
+        start = text if not text or text.endswith("\n") else text + "\n"
+        why = "EC2's disks and network interfaces, on Nitro and on Xen"
+        steps.append(Write(MODULES, start + "".join(f"{name}\n" for name in missing), why))
+    if _setting(facts, "MODULES") == "dep":
+        why = "MODULES=dep takes the drivers of the machine it runs on, which is not the one to boot on"
+        steps.append(Write(POLICY, "MODULES=most\n", why))
+    return steps + _resume(facts)
+
+
+def _resume(facts: GuestFacts) -> list[Write]:
+    path = f"{CONFIG_DIRECTORY}/resume"
+    text = facts.text(path)
+    if text is None:
+        return []
+    lines = text.splitlines(keepends=True)
+    for number, line in enumerate(lines):
+        name, _, value = line.strip().partition("=")
+        if name == "RESUME" and value not in ("none", "auto") and not devices.is_known(value, facts):
+            lines[number] = "RESUME=none\n"
+    new = "".join(lines)
+    # No copy beside it: initramfs-tools reads every file in conf.d, whatever its name.
+    return [Write(path, new, f"the initramfs would wait for a lost device ({text.strip()})")] if new != text else []
+
+
+def _setting(facts: GuestFacts, name: str) -> str:
+    """The value that a setting of initramfs-tools has in the end: the last one read counts."""
+    value = ""
+    texts = [facts.text(MAIN_CONFIG) or "", *(file.text for file in facts.files_in(CONFIG_DIRECTORY))]
+    for line in "\n".join(texts).splitlines():
+        if line.strip().startswith(f"{name}="):
+            value = line.partition("=")[2].strip().strip("\"'")
+    return value
+
+
+def _lacks(kernel: Kernel) -> bool:
+    return not kernel.initramfs or bool(set(_asked(kernel)) - set(kernel.packed))
+
+
+def _asked(kernel: Kernel) -> tuple[str, ...]:
+    return tuple(name for name in DRIVERS if name in kernel.loadable)
+
+
+def _rebuild(kernel: Kernel) -> Rebuild:
+    action = "-u" if kernel.packed_bytes else "-c"
+    return Rebuild(
+        kernel=kernel.version,
+        initramfs=kernel.initramfs or f"/boot/initrd.img-{kernel.version}",
+        command=(UPDATE, action, "-k", kernel.version),
+        modules=_asked(kernel),
+        why="it must find EC2's disks",
+    )

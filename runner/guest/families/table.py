@@ -1,0 +1,42 @@
+"""The families of guests, one small module each: who a guest belongs to, and who decides about it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from runner.guest.edits import Decision
+from runner.guest.facts import GuestFacts, Options
+from runner.guest.families import initramfs_tools
+from runner.guest.refusals import FamilyUnsupported, FirmwareMismatch, GuestUnknown, NoSpace, OsMismatch
+
+
+@dataclass(frozen=True)
+class Family:
+    """A kind of guest: how to tell it, and what makes it boot on EC2."""
+
+    name: str
+    is_family: Callable[[GuestFacts], bool]
+    decide: Callable[[GuestFacts, Options], Decision]
+
+
+FAMILIES = (Family("initramfs-tools", initramfs_tools.is_family, initramfs_tools.decide),)
+
+
+def decide(facts: GuestFacts, options: Options) -> Decision:
+    """What is to be done to the guest. Raises the refusal that applies, so it is also the check before a run."""
+    if facts.os == "unknown":
+        raise GuestUnknown(", ".join(f"{fs.device} {fs.type}" for fs in facts.file_systems) or "none")
+    if options.os not in (None, facts.os):
+        raise OsMismatch(str(options.os), facts.os)
+    family = next((each for each in FAMILIES if each.is_family(facts)), None)
+    if family is None:
+        raise FamilyUnsupported(facts.product)
+    if options.firmware not in facts.firmwares:
+        raise FirmwareMismatch(options.firmware, " and ".join(facts.firmwares) or "no firmware of a PC")
+    decision = family.decide(facts, options)
+    free = {mount.point: mount.free for mount in facts.mounts}
+    for point, needed in decision.needs:
+        if free[point] < needed:
+            raise NoSpace(point, free[point], needed)
+    return decision

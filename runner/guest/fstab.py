@@ -1,0 +1,78 @@
+"""/etc/fstab: from device names to UUIDs. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from runner.guest import devices
+from runner.guest.edits import Write
+from runner.guest.facts import GuestFacts
+from runner.guest.refusals import DeviceUnmatched
+
+PATH = "/etc/fstab"
+# Mounts without which the guest does not come up, or comes up as another machine: these are matched or refused.
+_SYSTEM = ("/", "/boot", "/boot/efi", "/usr", "/var", "/home")
+_NO_DEVICE = re.compile(r"/dev/(?:cdrom|dvd|sr[0-9]|scd[0-9]|fd[0-9]|floppy)")
+_VIRTUAL = ("proc", "sysfs", "tmpfs", "devpts", "none", "nfs", "nfs4", "cifs", "vboxsf", "overlay", "9p", "efivarfs")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One mount of the table. `line` counts from 1."""
+
+    line: int
+    device: str
+    point: str
+    type: str
+    options: str
+
+
+def entries(text: str) -> Iterator[Entry]:
+    """The mounts of an fstab; lines that are no mount are passed over, as mount(8) does."""
+    for number, line in enumerate(text.splitlines(), 1):
+        fields = line.split()
+        if len(fields) >= 3 and not fields[0].startswith("#"):
+            yield Entry(number, fields[0], fields[1], fields[2], fields[3] if len(fields) > 3 else "defaults")
+
+
+def decide(facts: GuestFacts) -> list[Write]:
+    """The edits that make the table right on EC2. Raises `DeviceUnmatched` for a system mount without a match."""
+    text = facts.text(PATH)
+    if text is None:
+        return []
+    lines = text.splitlines(keepends=True)
+    for entry in entries(text):
+        lines[entry.line - 1] = _on_ec2(entry, lines[entry.line - 1], facts)
+    new = "".join(lines)
+    why = "EC2 has neither the device names of VMware's controllers nor its CD drive"
+    return [Write(PATH, new, why, keep=True)] if new != text else []
+
+
+def _on_ec2(entry: Entry, line: str, facts: GuestFacts) -> str:
+    if entry.type in _VIRTUAL or entry.device.startswith(("//", "LABEL=cloudimg-")):
+        return line
+    if _NO_DEVICE.match(entry.device):
+        return _with_nofail(line, entry)
+    try:
+        found = devices.find(entry.device, facts)
+        if entry.point == "/" and found.device != facts.root:
+            raise devices.Unmatched(f"it leads to {found.device}, but the system lies on {facts.root}")
+        if not devices.is_unstable(entry.device):
+            return line
+        return line.replace(entry.device, devices.stable_name(entry.device, facts), 1)
+    except devices.Unmatched as unmatched:
+        if entry.point in _SYSTEM:
+            raise DeviceUnmatched(PATH, entry.line, entry.device, str(unmatched)) from unmatched
+        # A machine that waits 90 s for a lost disk and then stops at an emergency shell has no console on EC2.
+        return _with_nofail(line, entry)
+
+
+def _with_nofail(line: str, entry: Entry) -> str:
+    if {"nofail", "noauto"} & set(entry.options.split(",")):
+        return line
+    if len(line.split()) == 3:
+        return f"{line.rstrip()} nofail\n"
+    before, options, after = re.fullmatch(r"(\s*\S+\s+\S+\s+\S+\s+)(\S+)(.*)", line, re.DOTALL).groups()  # type: ignore[union-attr]  # four fields, seen by the caller
+    return f"{before}{options},nofail{after}"

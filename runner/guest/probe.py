@@ -1,0 +1,154 @@
+"""Reading a guest: which system it is, where it lies, and the few dozen files that decide whether it boots."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Literal
+
+from runner.guest import devices, fstab, reading_list
+from runner.guest.appliance import Appliance
+from runner.guest.facts import FileSystem, Firmware, GuestFacts, Kernel, Mount, TextFile
+
+_LINUX_TYPES = ("ext2", "ext3", "ext4", "xfs", "btrfs", "jfs", "reiserfs")
+_LINUX_SIGNS = ("/etc/os-release", "/etc/debian_version", "/etc/redhat-release", "/etc/SuSE-release")
+_WINDOWS_SIGN = "/Windows/System32"
+# File systems that conversion may write to, in the order in which they are mounted.
+_SYSTEM_MOUNTS = ("/usr", "/var", "/boot", "/boot/efi")
+_EFI_PARTITION = ("c12a7328-f81f-11d2-ba4b-00c04fc93ec9", "0xef")
+_BIOS_BOOT_PARTITION = "21686148-6449-6e6f-744e-656564454649"
+
+
+def probe(appliance: Appliance, disks: int, boot_disk: int) -> GuestFacts:
+    """The facts of the guest; its file systems are mounted afterwards, read-write, and were clean before.
+
+    Raises `FileSystemDamaged` and `FileTooBig`.
+    """
+    file_systems, firmwares = _file_systems(appliance, boot_disk)
+    facts = GuestFacts("unknown", "", "", "unknown", firmwares, "", disks, file_systems, (), (), (), ())
+    found = _find_system(appliance, file_systems, boot_disk)
+    if found is None:
+        return facts
+    kind, root = found
+    facts = replace(facts, os=kind, root=root.device, product="Windows" if kind == "windows" else "Linux")
+    if kind == "windows":
+        return facts
+    facts = replace(facts, mounts=_mount(appliance, root, facts))
+    files, paths = _read(appliance)
+    facts = replace(facts, files=files, paths=paths)
+    release = _release(facts)
+    return replace(
+        facts,
+        distribution=release.get("ID", ""),
+        version=release.get("VERSION_ID", ""),
+        product=release.get("PRETTY_NAME", "an unknown Linux"),
+        kernels=_kernels(appliance),
+    )
+
+
+def _file_systems(appliance: Appliance, boot_disk: int) -> tuple[tuple[FileSystem, ...], tuple[Firmware, ...]]:
+    found = []
+    part_types, schemes = set(), set()
+    for device in appliance.volumes():
+        told = appliance.blkid(device)
+        disk, partition = appliance.place(device)
+        if disk == boot_disk:
+            part_types.add(told.get("PART_ENTRY_TYPE", ""))
+            schemes.add(told.get("PART_ENTRY_SCHEME", ""))
+        kind, uuid, label, part_uuid = (told.get(key, "") for key in ("TYPE", "UUID", "LABEL", "PART_ENTRY_UUID"))
+        found.append(FileSystem(device, kind, uuid, label, part_uuid, disk, partition))
+    firmwares: list[Firmware] = []
+    if "gpt" not in schemes or _BIOS_BOOT_PARTITION in part_types:
+        firmwares.append("bios")
+    if part_types & set(_EFI_PARTITION):
+        firmwares.append("uefi")
+    return tuple(found), tuple(firmwares)
+
+
+def _find_system(
+    appliance: Appliance, file_systems: tuple[FileSystem, ...], boot_disk: int
+) -> tuple[Literal["linux", "windows"], FileSystem] | None:
+    """The file system with the guest's system on it; the boot disk is looked at first."""
+    for fs in sorted(file_systems, key=lambda fs: fs.disk not in (boot_disk, None)):
+        if fs.type not in (*_LINUX_TYPES, "ntfs") or not appliance.can_mount(fs.device):
+            continue
+        linux = appliance.exists(fstab.PATH) and any(appliance.exists(sign) for sign in _LINUX_SIGNS)
+        windows = fs.type == "ntfs" and appliance.exists(_WINDOWS_SIGN)
+        appliance.unmount_all()
+        if linux or windows:
+            return ("linux" if linux else "windows"), fs
+    return None
+
+
+def _mount(appliance: Appliance, root: FileSystem, facts: GuestFacts) -> tuple[Mount, ...]:
+    """Check and mount the guest's own file systems. The first mount, read-only, has replayed their journals."""
+    appliance.mount(root.device, "/", read_only=True)
+    table = {entry.point: entry.device for entry in fstab.entries(appliance.read(fstab.PATH) or "")}
+    found = {"/": root}
+    for point in _SYSTEM_MOUNTS:
+        if point in table and devices.is_known(table[point], facts):
+            found[point] = devices.find(table[point], facts)
+    appliance.unmount_all()
+    mounts = []
+    for point, fs in found.items():
+        if point != "/":
+            # Alone and read-only first: that replays its journal, without which it would look damaged.
+            appliance.can_mount(fs.device)
+            appliance.unmount_all()
+        appliance.check_clean(fs.device, fs.type)
+    for point, fs in found.items():
+        appliance.mount(fs.device, point)
+        free, size = appliance.space(point)
+        mounts.append(Mount(point, fs.device, free, size))
+    return tuple(mounts)
+
+
+def _read(appliance: Appliance) -> tuple[tuple[TextFile, ...], tuple[str, ...]]:
+    wanted = [*reading_list.FILES]
+    for directory, pattern in reading_list.DIRECTORIES:
+        wanted += [f"{directory}/{name}" for name in appliance.names(directory) if re.fullmatch(pattern, name)]
+    texts = [(path, appliance.read(path)) for path in wanted]
+    files = tuple(TextFile(path, text) for path, text in texts if text is not None)
+    return files, tuple(path for path in reading_list.PATHS if appliance.exists(path))
+
+
+def _release(facts: GuestFacts) -> dict[str, str]:
+    text = facts.text("/etc/os-release")
+    if text is None:
+        debian = (facts.text("/etc/debian_version") or "").strip()
+        return {"ID": "debian", "VERSION_ID": debian, "PRETTY_NAME": f"Debian {debian}"} if debian else {}
+    pairs = (line.partition("=") for line in text.splitlines() if "=" in line)
+    return {key.strip(): value.strip().strip("\"'") for key, _, value in pairs}
+
+
+def _kernels(appliance: Appliance) -> tuple[Kernel, ...]:
+    names = "|".join(name.replace("_", "[_-]") for name in reading_list.DRIVERS)
+    pattern = f"/({names})[.]ko([.](gz|xz|zst))?(:|$)"
+    found = []
+    for image in appliance.names("/boot"):
+        version = image.removeprefix("vmlinuz-")
+        modules = f"/lib/modules/{version}"
+        if version == image or appliance.size(f"{modules}/modules.dep") is None:
+            continue  # no kernel, or one that was removed but for its file in /boot
+        loadable, builtin = (
+            tuple(sorted({_driver(line) for line in appliance.lines(f"{modules}/{name}", pattern)}))
+            for name in ("modules.dep", "modules.builtin")
+        )
+        initramfs = f"/boot/initrd.img-{version}"
+        size = appliance.size(initramfs) or 0
+        packed = packed_drivers(appliance, initramfs) if size and loadable else ()
+        found.append(Kernel(version, loadable, builtin, initramfs if size else "", packed, size))
+    return tuple(found)
+
+
+def packed_drivers(appliance: Appliance, initramfs: str) -> tuple[str, ...]:
+    """Which of the asked drivers an initramfs holds, told by the guest's own lsinitramfs (none without it)."""
+    if not appliance.exists(reading_list.LIST_INITRAMFS):
+        return ()
+    names = {_driver(line) for line in appliance.run([reading_list.LIST_INITRAMFS, initramfs]).splitlines()}
+    return tuple(name for name in reading_list.DRIVERS if name in names)
+
+
+def _driver(line: str) -> str:
+    """`kernel/drivers/block/xen-blkfront.ko.xz: ...` as `xen_blkfront`."""
+    return line.partition(":")[0].rpartition("/")[2].partition(".")[0].replace("-", "_")

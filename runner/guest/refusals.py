@@ -1,0 +1,216 @@
+"""Why a guest is refused or its conversion failed: one class a reason.
+
+Conversion runs in a process of its own, so these cross a pipe: every class keeps the values it was made from, and
+`revive` makes it again from its name and those values.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from schemas.errors import HotaddError, IntegrityViolated, Refused
+
+Value = str | int
+
+
+class GuestUnknown(Refused):
+    """No disk holds a system that hotadd knows."""
+
+    def __init__(self, found: str) -> None:
+        super().__init__(
+            f"No disk of this machine holds a Linux system that hotadd can find (file systems: {found}).",
+            "Check that all disks of the machine are in the spec and that none is encrypted.",
+        )
+        self.found = found
+
+
+class FamilyUnsupported(Refused):
+    """The guest's distribution makes its initramfs with tools that no family here drives."""
+
+    def __init__(self, product: str) -> None:
+        super().__init__(
+            f"{product} is not a guest that hotadd can make bootable: it knows guests with initramfs-tools.",
+            "Leave this machine to another tool, or convert it by hand.",
+        )
+        self.product = product
+
+
+class OsMismatch(Refused):
+    """The spec states another operating system than the disks hold."""
+
+    def __init__(self, stated: str, found: str) -> None:
+        super().__init__(
+            f"The spec says source.os: {stated}, but the disks hold {found}.", "Correct source.os, or name other disks."
+        )
+        self.stated = stated
+        self.found = found
+
+
+class FirmwareMismatch(Refused):
+    """The guest's boot loader is for another firmware than the spec states."""
+
+    def __init__(self, stated: str, found: str) -> None:
+        super().__init__(
+            f"The spec says source.firmware: {stated}, but the boot disk is laid out for {found}.",
+            f"Set source.firmware: {found}, and take a shell AMI with that boot mode.",
+        )
+        self.stated = stated
+        self.found = found
+
+
+class StaticNetwork(Refused):
+    """The guest has a fixed address and the spec does not allow to drop it."""
+
+    def __init__(self, file: str, line: int, address: str) -> None:
+        super().__init__(
+            f"{file}:{line}: the guest has the fixed address {address}, which it cannot keep on EC2.",
+            "Set `network: dhcp` in the spec: the guest then takes the address that EC2 gives it.",
+        )
+        self.file = file
+        self.line = line
+        self.address = address
+
+
+class NetworkUnknown(Refused):
+    """Nothing in the guest would bring up a network on EC2, or it is a kind that hotadd cannot rewrite."""
+
+    def __init__(self, product: str, reason: str) -> None:
+        super().__init__(f"The network of {product} cannot be set to DHCP: {reason}.", "Set it up by hand first.")
+        self.product = product
+        self.reason = reason
+
+
+class BootLoaderUnknown(Refused):
+    """No configuration of a boot loader that hotadd can edit."""
+
+    def __init__(self, product: str, looked: str) -> None:
+        super().__init__(
+            f"{product} has no boot loader configuration that hotadd knows (looked for {looked}).",
+            "Install GRUB in the guest before it is replicated.",
+        )
+        self.product = product
+        self.looked = looked
+
+
+class DeviceUnmatched(Refused):
+    """A device name that must work on EC2 cannot be turned into a UUID."""
+
+    def __init__(self, file: str, line: int, device: str, reason: str) -> None:
+        super().__init__(
+            f"{file}:{line}: {device} has no stable name on EC2: {reason}.",
+            "Name it by UUID in the guest, or add the disk that is missing to the spec.",
+        )
+        self.file = file
+        self.line = line
+        self.device = device
+        self.reason = reason
+
+
+class DriverMissing(Refused):
+    """A kernel of the guest has no driver for EC2's disks."""
+
+    def __init__(self, product: str, kernels: str, driver: str) -> None:
+        super().__init__(
+            f"No kernel of {product} ({kernels}) has the driver {driver}, without which EC2's disks stay unseen.",
+            "Install a newer kernel in the guest first.",
+        )
+        self.product = product
+        self.kernels = kernels
+        self.driver = driver
+
+
+class NoSpace(Refused):
+    """A file system of the guest is too full for what conversion writes."""
+
+    def __init__(self, mount: str, free: int, needed: int) -> None:
+        super().__init__(
+            f"{mount} in the guest has {free} bytes free; conversion needs {needed}.",
+            "Free some space in the guest (old kernels in /boot are the usual reason).",
+        )
+        self.mount = mount
+        self.free = free
+        self.needed = needed
+
+
+class FileSystemDamaged(Refused):
+    """A file system of the guest is not clean after its journal was replayed."""
+
+    def __init__(self, device: str, said: str) -> None:
+        super().__init__(f"The file system on {device} is damaged: {said}", "Repair it in the guest, then run again.")
+        self.device = device
+        self.said = said
+
+
+class FileTooBig(Refused):
+    """A configuration file is larger than any honest one."""
+
+    def __init__(self, path: str, size: int, most: int) -> None:
+        super().__init__(
+            f"{path} in the guest has {size} bytes; a file of its kind has no more than {most}.", "Look at that file."
+        )
+        self.path = path
+        self.size = size
+        self.most = most
+
+
+class ConversionFailed(HotaddError):
+    """libguestfs, its appliance or a program of the guest failed."""
+
+    def __init__(self, doing: str, said: str) -> None:
+        super().__init__(f"Conversion failed while {doing}: {said}", "The volumes are untouched; run it again.")
+        self.doing = doing
+        self.said = said
+
+
+class InitramfsIncomplete(HotaddError):
+    """The guest's own tool built an initramfs without a driver it was asked for."""
+
+    def __init__(self, initramfs: str, missing: str) -> None:
+        super().__init__(
+            f"{initramfs} was rebuilt, but holds no {missing}.",
+            "See what the guest's update-initramfs says about it; the volumes are untouched.",
+        )
+        self.initramfs = initramfs
+        self.missing = missing
+
+
+class OverlayDamaged(IntegrityViolated):
+    """An overlay is not the qcow2 file, or does not hold the bytes, that `prepare` left."""
+
+    def __init__(self, path: str, fault: str) -> None:
+        super().__init__(f"The overlay {path} is damaged: {fault}.", "Run the injection again from the start.")
+        self.path = path
+        self.fault = fault
+
+
+class WriteNotKept(IntegrityViolated):
+    """A device does not hold what was written to it."""
+
+    def __init__(self, device: str, offset: int) -> None:
+        super().__init__(
+            f"{device} does not hold what was written to it at byte {offset}.",
+            "Run the same command again; if it stays so, the volume is faulty.",
+        )
+        self.device = device
+        self.offset = offset
+
+
+class _Kinds:
+    every: ClassVar[tuple[type[HotaddError], ...]] = (
+        *(GuestUnknown, FamilyUnsupported, OsMismatch, FirmwareMismatch, StaticNetwork, NetworkUnknown),
+        *(BootLoaderUnknown, DeviceUnmatched, DriverMissing, NoSpace, FileSystemDamaged, FileTooBig),
+        *(ConversionFailed, InitramfsIncomplete, OverlayDamaged, WriteNotKept),
+    )
+
+
+def values_of(error: HotaddError) -> dict[str, Value]:
+    """The named fields an error was made from."""
+    return {name: value for name, value in vars(error).items() if name not in ("sentence", "hint")}
+
+
+def revive(kind: str, values: dict[str, Value]) -> HotaddError:
+    """The error again, from its class name and its named fields."""
+    found = next((each for each in _Kinds.every if each.__name__ == kind), None)
+    if found is None:
+        return ConversionFailed("reading the answer of the conversion process", f"it names the unknown error {kind!r}")
+    return found(**values)  # type: ignore[arg-type]  # each class takes its own named fields
