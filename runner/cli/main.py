@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
+from typing import cast
 
-import click
 import typer
 
 from schemas.errors import FAILED, USAGE, HotaddError
 
+# typer carries its own click; its BadParameter is the public way to click's UsageError and ClickException.
+_UsageError = cast(type[typer.BadParameter], typer.BadParameter.__bases__[0])
 _INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 # Command (or group) to the module that holds its `app`, and the line shown in the overview.
@@ -56,12 +58,12 @@ def run(words: list[str]) -> int:
         prog, rest = (f"hotadd {words[0]}", words[1:]) if group else ("hotadd", words)
         code = command.main(rest, prog_name=prog, standalone_mode=False)
         return code if isinstance(code, int) else 0
-    except click.exceptions.Exit as stop:
+    except typer.Exit as stop:
         return stop.exit_code
-    except click.ClickException as error:
+    except _UsageError as error:
         error.show()
         return USAGE
-    except (click.exceptions.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         typer.echo("hotadd: interrupted. The same command goes on from here.", err=True)
         return _INTERRUPTED
     except HotaddError as error:

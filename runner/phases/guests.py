@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from runner.guest.conversion import GuestDisk, Options
+from runner.guest.conversion import GuestDisk
+from runner.guest.facts import Options
 from schemas.spec import Spec
 
 

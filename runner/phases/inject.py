@@ -16,6 +16,7 @@ from runner.blocks.device import open_device
 from runner.blocks.extent import BLOCK
 from runner.blocks.source import open_source
 from runner.guest.conversion import Prepared, check, commit, prepare
+from runner.guest.facts import GuestFacts
 from runner.journal import timestamp
 from runner.phases.device import check_unheld, find_device
 from runner.phases.guests import guest_disks, guest_options
@@ -72,7 +73,7 @@ def write_prepared(job: Job) -> None:
         prepared = _prepared(job)
     assert prepared is not None
     injected = {
-        disk.id: tuple(InjectedBlock(c.offset, c.length, c.digest) for c in disk.clusters) for disk in prepared.disks
+        disk.id: tuple(InjectedBlock(c.offset, c.length, c.digest_hex) for c in disk.clusters) for disk in prepared.disks
     }
     disks = []
     for disk in job.spec.source.disks:
@@ -102,7 +103,7 @@ def write_prepared(job: Job) -> None:
             created=timestamp(),
             region=job.spec.region,
             instance_id="",
-            guest=prepared.facts.summary(),
+            guest=_described(prepared.facts),
             disks=tuple(disks),
             edits=tuple(EditRecord(e.path, e.action, e.why) for e in prepared.edits),
         )
@@ -181,3 +182,8 @@ def _rewrite_from_source(job: Job, manifest: Manifest) -> None:
                 device.write(block.offset, window)
             device.flush()
         job.journal.tell("commit", f"{record.id}: {len(record.injected)} blocks are the source's again.")
+
+
+def _described(facts: GuestFacts) -> str:
+    kernels = ", ".join(kernel.version for kernel in facts.kernels) or "no kernel"
+    return f"{facts.product or facts.distribution or facts.os}, {'/'.join(facts.firmwares)}, {kernels}"
