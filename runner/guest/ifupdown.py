@@ -28,7 +28,7 @@ iface eth0 inet dhcp
 
 @dataclass(frozen=True)
 class Stanza:
-    """An `iface` of the file: `address` is empty unless `method` is static. Lines count from 1."""
+    """An `iface` of the file, `address` empty when it fixes none. `line`, from 1, is that of the address if any."""
 
     file: str
     line: int
@@ -73,9 +73,15 @@ def decide(facts: GuestFacts, network: str) -> list[Write]:
     addresses = fixed(facts)
     if addresses and network == "keep":
         raise StaticNetwork(addresses[0].file, addresses[0].line, addresses[0].address)
-    if text == WANTED:
+    if _meaning(text or "") == _meaning(WANTED):
         return []
     if not set(DHCP_CLIENTS) & set(facts.paths):
         raise NetworkUnknown(facts.product, "it has ifupdown, but none of the DHCP clients dhclient, dhcpcd, udhcpc")
     before = ", ".join(f"{s.name} {s.address}" for s in addresses) or "none fixed"
     return [Write(PATH, WANTED, f"DHCP on EC2's interface (addresses before: {before})", keep=True)]
+
+
+def _meaning(text: str) -> list[list[str]]:
+    """The words of a file, line by line, without comments; it does not matter how eth0 is brought up."""
+    lines = [line.replace("allow-hotplug ", "auto ").split() for line in text.splitlines()]
+    return sorted(words for words in lines if words and not words[0].startswith("#"))

@@ -1,0 +1,72 @@
+"""A 64 MiB guest of the initramfs-tools family that is already as conversion would leave it.
+
+Built in a second, without root: `mke2fs -d` writes a directory tree into the partition of a raw file. It holds no
+program, so it boots nowhere; its kernel has EC2's drivers built in, so that no initramfs is due.
+"""
+
+from __future__ import annotations
+
+import struct
+import subprocess
+import tempfile
+from pathlib import Path
+
+MIB = 1024 * 1024
+SIZE = 64 * MIB
+ROOT_UUID = "0b9f6d1e-7c43-4a52-8f3e-1d2c3b4a5e01"
+DATA_UUID = "0b9f6d1e-7c43-4a52-8f3e-1d2c3b4a5e02"
+KERNEL = "6.1.0-99-amd64"
+COMMAND_LINE = (
+    f"root=UUID={ROOT_UUID} ro console=tty0 console=ttyS0,115200n8 net.ifnames=0 nvme_core.io_timeout=4294967295"
+)
+FILES = {
+    "etc/os-release": 'ID=debian\nVERSION_ID="12"\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\n',
+    "etc/debian_version": "12.12\n",
+    "etc/fstab": f"UUID={ROOT_UUID} / ext4 defaults 0 1\nUUID={DATA_UUID} /srv/data ext4 defaults 0 2\n",
+    "etc/network/interfaces": "# what DHCP needs\nauto lo\niface lo inet loopback\n\nauto eth0\niface eth0 inet dhcp\n",
+    "etc/initramfs-tools/initramfs.conf": "MODULES=most\n",
+    "etc/initramfs-tools/modules": "# nothing\n",
+    "etc/default/grub": f'GRUB_CMDLINE_LINUX="{COMMAND_LINE.split(" ro ")[1]}"\n',
+    "boot/grub/grub.cfg": f"menuentry 'Debian' {{\n\tlinux\t/boot/vmlinuz-{KERNEL} {COMMAND_LINE}\n}}\n",
+    f"boot/vmlinuz-{KERNEL}": "no kernel\n",
+    f"boot/initrd.img-{KERNEL}": "no initramfs\n",
+    f"lib/modules/{KERNEL}/modules.dep": "",
+    f"lib/modules/{KERNEL}/modules.builtin": "kernel/drivers/nvme/host/nvme.ko\n",
+    "usr/sbin/update-initramfs": "#!/bin/false\n",
+    "sbin/dhclient": "#!/bin/false\n",
+    "lib/systemd/systemd": "#!/bin/false\n",
+    "srv/data/.mountpoint": "",
+}
+
+
+def build(directory: Path, *, changes: dict[str, str] | None = None) -> tuple[Path, Path]:
+    """Make `root.raw` and `data.raw` in `directory`; `changes` replaces or adds files of the root (path: text)."""
+    directory.mkdir(parents=True, exist_ok=True)
+    root, data = directory / "root.raw", directory / "data.raw"
+    write_disk(root, {**FILES, **(changes or {})}, uuid=ROOT_UUID, signature=0x5AD1E011)
+    orders = "".join(f"order {number}\n" for number in range(200_000))
+    write_disk(data, {"orders.txt": orders}, uuid=DATA_UUID, signature=0x5AD1E012)
+    return root, data
+
+
+def write_disk(path: Path, files: dict[str, str], *, uuid: str, signature: int, size: int = SIZE) -> None:
+    """A raw disk with one ext4 partition that holds `files`."""
+    sectors, first = size // 512, 2048
+    entry = struct.pack("<B3sB3sII", 0x80, b"\xfe\xff\xff", 0x83, b"\xfe\xff\xff", first, sectors - first)
+    with path.open("wb") as disk:
+        disk.truncate(size)
+        disk.write(bytes(440) + struct.pack("<IH", signature, 0) + entry + bytes(48) + b"\x55\xaa")
+    with tempfile.TemporaryDirectory() as name:
+        tree = Path(name)
+        for relative, text in files.items():
+            file = tree / relative
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+        subprocess.run(
+            ["mke2fs", "-q", "-F", "-t", "ext4", "-O", "^orphan_file,^metadata_csum_seed", "-U", uuid, "-d", name]
+            + ["-E", f"offset={first * 512},hash_seed={uuid},lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0"]
+            + [str(path), f"{(size - first * 512) // 1024}k"],
+            check=True,
+            stdin=subprocess.DEVNULL,
+            timeout=60,
+        )

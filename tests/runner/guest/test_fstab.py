@@ -1,0 +1,69 @@
+"""fstab lines: (before, after). UUIDs are those of the guest in conftest.py."""
+
+from __future__ import annotations
+
+import pytest
+
+from runner.guest import fstab
+from runner.guest.refusals import DeviceUnmatched
+
+ROOT, DATA, SWAP = (f"UUID=2f1d6c3e-5b60-4c1b-9f0e-6a1d0c7b8e0{n}" for n in (1, 2, 3))
+
+LINES = [
+    ("/dev/sda1 / ext4 errors=remount-ro 0 1", f"{ROOT} / ext4 errors=remount-ro 0 1"),
+    ("/dev/sdb1\t/srv/data\text4\tdefaults\t0\t2", f"{DATA}\t/srv/data\text4\tdefaults\t0\t2"),
+    ("/dev/hda5 none swap sw 0 0", f"{SWAP} none swap sw 0 0"),
+    ("/dev/vdb1 /srv ext4", f"{DATA} /srv ext4"),
+    # by-path: VMware's second disk is SCSI target 1; the controller itself is target 7
+    ("/dev/disk/by-path/pci-0000:03:00.0-scsi-0:0:1:0-part1 /srv ext4 defaults 0 2", f"{DATA} /srv ext4 defaults 0 2"),
+    # stable names stay as they are
+    (f"{ROOT} / ext4 defaults 0 1", f"{ROOT} / ext4 defaults 0 1"),
+    ("LABEL=data /srv ext4 defaults 0 2", "LABEL=data /srv ext4 defaults 0 2"),
+    ("PARTUUID=5AD1E001-01 / ext4 defaults 0 1", "PARTUUID=5AD1E001-01 / ext4 defaults 0 1"),
+    ("/dev/mapper/vg--one-lv /var xfs defaults 0 2", "/dev/mapper/vg--one-lv /var xfs defaults 0 2"),
+    # nothing to mount any more: the guest must not wait for it
+    ("/dev/sdc1 /mnt/usb vfat defaults 0 0", "/dev/sdc1 /mnt/usb vfat defaults,nofail 0 0"),
+    ("/dev/sdc1 /mnt/usb vfat noauto,user 0 0", "/dev/sdc1 /mnt/usb vfat noauto,user 0 0"),
+    ("UUID=11111111-2222-3333-4444-55 /x ext4 ro 0 2", "UUID=11111111-2222-3333-4444-55 /x ext4 ro,nofail 0 2"),
+    ("/dev/sr0 /media/cdrom0 udf,iso9660 user 0 0", "/dev/sr0 /media/cdrom0 udf,iso9660 user,nofail 0 0"),
+    ("/dev/fd0 /media/floppy0 auto rw,user,noauto 0 0", "/dev/fd0 /media/floppy0 auto rw,user,noauto 0 0"),
+    ("/dev/disk/by-id/ata-VM-part1 /x ext4 ro 0 2", "/dev/disk/by-id/ata-VM-part1 /x ext4 ro,nofail 0 2"),
+    # no device at all
+    ("proc /proc proc defaults 0 0", "proc /proc proc defaults 0 0"),
+    ("nas:/export /srv/nas nfs defaults 0 0", "nas:/export /srv/nas nfs defaults 0 0"),
+    ("# /dev/sda1 / was on /dev/sda1 during installation", "# /dev/sda1 / was on /dev/sda1 during installation"),
+]  # fmt: skip
+
+REFUSED = [
+    ("/dev/sdd1 /var ext4 defaults 0 2", "/dev/sdd1", "no partition 1 on disk 4"),
+    ("/dev/sdb1 / ext4 defaults 0 1", "/dev/sdb1", "the system lies on /dev/sda1"),
+    ("/dev/disk/by-id/ata-VMware_Virtual-part1 / ext4 ro 0 1", "/dev/disk/by-id/ata-VMware_Virtual-part1", "by an id"),
+]
+
+
+@pytest.mark.parametrize(("before", "after"), LINES)
+def test_lines(before, after, make_facts):
+    steps = fstab.decide(make_facts({"/etc/fstab": f"# one\n{before}\n"}))
+    assert [step.text for step in steps] == ([] if before == after else [f"# one\n{after}\n"])
+
+
+@pytest.mark.parametrize(("line", "device", "reason"), REFUSED)
+def test_a_system_mount_that_leads_nowhere_is_refused(line, device, reason, make_facts):
+    with pytest.raises(DeviceUnmatched) as refusal:
+        fstab.decide(make_facts({"/etc/fstab": f"# one\n\n{line}\n"}))
+    assert (refusal.value.file, refusal.value.line, refusal.value.device) == ("/etc/fstab", 3, device)
+    assert reason in refusal.value.reason
+
+
+def test_one_disk_alone_is_meant_by_any_id(make_facts):
+    name = "/dev/disk/by-id/scsi-36000c29f0c0ffee-part1"
+    (step,) = fstab.decide(make_facts({"/etc/fstab": f"{name} / ext4 defaults 0 1\n"}, disks=1))
+    assert step.text == f"{ROOT} / ext4 defaults 0 1\n"
+
+
+def test_a_uuid_on_two_file_systems_is_refused(make_facts):
+    facts = make_facts()
+    twice = (*facts.file_systems, type(facts.file_systems[0])("/dev/sdc1", "ext4", ROOT[5:], "", "", 2, 1))
+    with pytest.raises(DeviceUnmatched) as refusal:
+        fstab.decide(make_facts(file_systems=twice))
+    assert "2 file systems" in refusal.value.reason

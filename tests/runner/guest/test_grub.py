@@ -1,0 +1,95 @@
+"""Kernel command lines and GRUB's two files."""
+
+from __future__ import annotations
+
+import pytest
+
+from runner.guest import grub, kernel_line
+from runner.guest.facts import Kernel
+from runner.guest.refusals import BootLoaderUnknown, DeviceUnmatched
+
+ROOT = "root=UUID=2f1d6c3e-5b60-4c1b-9f0e-6a1d0c7b8e01"
+SWAP = "resume=UUID=2f1d6c3e-5b60-4c1b-9f0e-6a1d0c7b8e03"
+OURS = "console=tty0 console=ttyS0,115200n8 net.ifnames=0 nvme_core.io_timeout=4294967295"
+
+COMMAND_LINES = [
+    ("root=/dev/sda1 ro  quiet", f"{ROOT} ro quiet {OURS}"),
+    (f"{ROOT} ro quiet", f"{ROOT} ro quiet {OURS}"),
+    ("root=/dev/mapper/vg--one-lv ro", f"root=/dev/mapper/vg--one-lv ro {OURS}"),
+    ("root=/dev/sda1 ro resume=/dev/sda5", f"{ROOT} ro {SWAP} {OURS}"),
+    ("root=/dev/sda1 ro resume=/dev/sdc5", f"{ROOT} ro {OURS}"),
+    ("root=/dev/sda1 ro console=ttyS0,9600 console=tty0 single", f"{ROOT} ro single {OURS}"),
+    ("root=/dev/sda1 net.ifnames=1 biosdevname=0 nvme_core.io_timeout=30", f"{ROOT} {OURS}"),
+    (f"{ROOT} ro {OURS} quiet", f"{ROOT} ro {OURS} quiet"),
+]
+
+# EC2 User Guide, "NVMe I/O operation timeout"
+TIMEOUTS = [
+    (("6.1.0-50-amd64",), "nvme_core.io_timeout=4294967295"),
+    (("4.15.0-20-generic",), "nvme_core.io_timeout=4294967295"),
+    (("4.9.0-19-amd64",), "nvme_core.io_timeout=255"),
+    (("4.4.0-210-generic",), "nvme.io_timeout=255"),
+    (("6.1.0-50-amd64", "4.9.0-19-amd64"), "nvme_core.io_timeout=255"),
+]
+
+DEFAULTS = [
+    ('GRUB_CMDLINE_LINUX=""\n', f'GRUB_CMDLINE_LINUX="{OURS}"\n'),
+    (
+        "GRUB_CMDLINE_LINUX_DEFAULT='quiet console=tty1'\nGRUB_CMDLINE_LINUX=\"elevator=noop\"\n",
+        f'GRUB_CMDLINE_LINUX_DEFAULT="quiet"\nGRUB_CMDLINE_LINUX="elevator=noop {OURS}"\n',
+    ),
+    (
+        'GRUB_DISABLE_LINUX_UUID=true\nGRUB_CMDLINE_LINUX="root=/dev/sda1"\n',
+        f'#GRUB_DISABLE_LINUX_UUID=true\nGRUB_CMDLINE_LINUX="{OURS}"\n',
+    ),
+    ("#GRUB_DISABLE_LINUX_UUID=true\n", f'#GRUB_DISABLE_LINUX_UUID=true\nGRUB_CMDLINE_LINUX="{OURS}"\n'),
+]
+
+
+@pytest.mark.parametrize(("before", "after"), COMMAND_LINES)
+def test_command_lines(before, after, make_facts):
+    assert " ".join(kernel_line.on_ec2(before.split(), make_facts(), root=True)) == " ".join(after.split())
+
+
+@pytest.mark.parametrize(("versions", "parameter"), TIMEOUTS)
+def test_the_timeout_fits_the_oldest_kernel(versions, parameter):
+    assert kernel_line.nvme_timeout(Kernel(v, (), (), "", (), 0) for v in versions) == parameter
+
+
+@pytest.mark.parametrize(("before", "after"), DEFAULTS)
+def test_defaults(before, after, make_facts):
+    steps = grub.decide(make_facts({grub.DEFAULTS: before}))
+    assert [step.text for step in steps if step.path == grub.DEFAULTS] == [after]
+
+
+def test_only_kernel_lines_of_grub_cfg_change(make_facts):
+    before = (
+        "search --fs-uuid --set=root 1\n"
+        "  linuxefi /vmlinuz root=/dev/sda1 ro\n"
+        "linux16\t/vmlinuz root=/dev/sda1\n"
+        "echo 'Loading Linux root=/dev/sda1 ...'\n"
+    )
+    after = (
+        "search --fs-uuid --set=root 1\n"
+        f"  linuxefi /vmlinuz {ROOT} ro {OURS}\n"
+        f"linux16\t/vmlinuz {ROOT} {OURS}\n"
+        "echo 'Loading Linux root=/dev/sda1 ...'\n"
+    )
+    steps = grub.decide(make_facts({"/boot/grub/grub.cfg": before}))
+    assert steps[0].text == after
+
+
+def test_device_map_goes_aside_when_it_names_disks_by_their_controller(make_facts):
+    steps = grub.decide(make_facts({grub.DEVICE_MAP: "(hd0)\t/dev/sda\n"}))
+    assert [step.path for step in steps if not hasattr(step, "text")] == [grub.DEVICE_MAP]
+
+
+def test_no_grub_is_refused(make_facts):
+    with pytest.raises(BootLoaderUnknown):
+        grub.decide(make_facts({"/boot/grub/grub.cfg": None}))
+
+
+def test_a_root_that_leads_nowhere_is_refused_with_its_line(make_facts):
+    with pytest.raises(DeviceUnmatched) as refusal:
+        grub.decide(make_facts({"/boot/grub/grub.cfg": "# one\n\tlinux /vmlinuz root=/dev/sdd1 ro\n"}))
+    assert (refusal.value.file, refusal.value.line) == ("/boot/grub/grub.cfg", 2)
