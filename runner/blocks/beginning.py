@@ -48,7 +48,7 @@ def begin(asked: Checkpoint, device: Device, digests: Path, checkpoint: Path) ->
             earlier.close()
     run = secrets.token_bytes(16)
     fresh = replace(asked, run=run.hex(), digest="", skips=_may_skip(asked, device, used))
-    file = DigestFile.create(digests, disk=asked.disk, generation=asked.generation, size=asked.source.size, run=run)
+    file = DigestFile.create(digests, disk=asked.disk, generation=asked.generation, size=asked.size, run=run)
     fresh.write(checkpoint)
     return Beginning(file, fresh)
 
@@ -65,7 +65,7 @@ def _earlier_digests(found: Checkpoint, path: Path) -> DigestFile | None:
             file = candidate(path)
         except (FileNotFoundError, DigestsDamaged):
             continue
-        same = (file.disk, file.generation, file.size) == (found.disk, found.generation, found.source.size)
+        same = (file.disk, file.generation, file.size) == (found.disk, found.generation, found.size)
         ours = file.own_digest() == found.digest if found.digest else file.is_complete or file.run.hex() == found.run
         if same and ours:
             return file
@@ -90,7 +90,7 @@ def _may_skip(asked: Checkpoint, device: Device, used: bool) -> bool:
     """Whether zeroes may be left unwritten."""
     if used or asked.zeroes == "write":
         return False
-    return asked.zeroes == "skip" or (asked.blank and _is_blank(device, asked.source.size))
+    return asked.zeroes == "skip" or (asked.blank and _is_blank(device, asked.size))
 
 
 def _is_blank(device: Device, size: int) -> bool:

@@ -21,14 +21,15 @@ _VERSION = 1
 class Checkpoint:
     """One copy: `run` (32 hexadecimal digits) also stands in its partial digest file.
 
-    `skips` is whether zeroes are left unwritten, as decided when it began. `digest` is the digest file's own once
-    all is copied, else empty.
+    `size` is the disk's bytes (the fingerprint has those of the source's files). `skips` is whether zeroes are left
+    unwritten, as decided when it began. `digest` is the digest file's own once all is copied, else empty.
     """
 
     run: str
     disk: str
     generation: int
     location: str
+    size: int
     source: Fingerprint
     device: DeviceIdentity
     blank: bool
@@ -41,7 +42,7 @@ class Checkpoint:
         return self._asked() == other._asked()
 
     def _asked(self) -> tuple[object, ...]:
-        what = (self.disk, self.generation, self.location, self.source)
+        what = (self.disk, self.generation, self.location, self.size, self.source)
         return (*what, self.device, self.blank, self.zeroes)
 
     def write(self, path: Path) -> None:
@@ -52,6 +53,7 @@ class Checkpoint:
             "disk": self.disk,
             "generation": self.generation,
             "location": self.location,
+            "size": self.size,
             "source": self.source.to_document(),
             "device": self.device.to_document(),
             "blank": self.blank,

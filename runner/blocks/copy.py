@@ -94,7 +94,8 @@ def copy_disk(
     if device.size < source.size:
         raise DeviceTooSmall(device.path, device.size, source.size)
     _refuse_same(source, device, before)
-    asked = Checkpoint("", disk, generation, source.location, before, device.identity(), blank, zeroes, False)
+    what = (disk, generation, source.location, source.size, before, device.identity())
+    asked = Checkpoint("", *what, blank=blank, zeroes=zeroes, skips=False)
     try:
         beginning = begin(asked, device, digests, checkpoint)
     except OSError as error:

@@ -24,12 +24,13 @@ class DiskFile:
     bytes, and small samples. Raises `OSError` and `NotADisk`.
     """
 
-    def __init__(self, path: str, *, writable: bool, direct: bool) -> None:
+    def __init__(self, path: str, *, writable: bool, direct: bool, follow: bool = True) -> None:
         self.path = path
         self.direct_fd = -1
-        # O_NONBLOCK: opening a FIFO must not wait for its other end. Symlinks are followed: by-id entries are such.
+        # O_NONBLOCK: opening a FIFO must not wait for its other end. What a user names may be a link (by-id entries
+        # are such), what an image names may not.
         flags = (os.O_RDWR if writable else os.O_RDONLY) | os.O_CLOEXEC
-        self.fd = os.open(path, flags | os.O_NONBLOCK)
+        self.fd = os.open(path, flags | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW))
         try:
             mode = os.fstat(self.fd).st_mode
             self.is_block = stat.S_ISBLK(mode)

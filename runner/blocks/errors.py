@@ -207,3 +207,27 @@ class ReadBackDiffers(IntegrityViolated):
         self.offset = offset
         self.length = length
         self.blocks = blocks
+
+
+class ImageRefused(Refused):
+    """A disk image breaks a rule of its format, or one of ours for images that nobody vouches for."""
+
+    def __init__(
+        self, location: str, field: str, rule: str, hint: str = "Export the disk anew; the image may be damaged."
+    ) -> None:
+        super().__init__(f"The image {location} is refused: {field}: {rule}.", hint)
+        self.location = location
+        self.field = field
+        self.rule = rule
+
+
+class ImageDamaged(HotaddError):
+    """A piece of an image cannot be read as what it must be; `offset` is the disk's byte it stands for."""
+
+    def __init__(self, location: str, offset: int, reason: str) -> None:
+        super().__init__(
+            f"The image {location} is damaged where the disk's byte {offset} lies: {reason}.", "Export the disk anew."
+        )
+        self.location = location
+        self.offset = offset
+        self.reason = reason

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields
 class Fingerprint:
     """Of a source: bytes, modification in nanoseconds since the epoch, inode and file system's device number.
 
+    Of a source in several files: their bytes together, the latest modification, and the first one's inode.
     A block device has no modification time that means anything: its `mtime_ns` is 0 and `device` its own number.
     """
 

@@ -32,6 +32,34 @@ def open_disk_file(location: str) -> DiskFile:
     return file
 
 
+def data_and_holes(file: DiskFile, start: int, length: int) -> Iterator[Extent]:
+    """Which bytes of a range of a file are data, as the file system knows it; offsets count from `start`.
+
+    A block device is all data (SEEK_DATA is EINVAL there); so is what a file system without holes holds.
+    """
+    if file.is_block:
+        yield Extent(0, length, "data")
+        return
+    at, end = start, start + length
+    while at < end:
+        try:
+            data = min(os.lseek(file.fd, at, os.SEEK_DATA), end)
+        except OSError as error:
+            if error.errno != errno.ENXIO:  # no data from here to the end
+                raise
+            data = end
+        if data > at:
+            yield Extent(at - start, data - at, "hole")
+        if data == end:
+            return
+        # A file that shrinks meanwhile ends its data early; the fingerprint tells, here the walk must end.
+        hole = min(os.lseek(file.fd, data, os.SEEK_HOLE), end)
+        if hole <= data:
+            hole = end
+        yield Extent(data - start, hole - data, "data")
+        at = hole
+
+
 class RawSource:
     """A raw image or a block device; its holes are those that the file system knows (SEEK_HOLE of lseek(2))."""
 
@@ -55,28 +83,8 @@ class RawSource:
         return Fingerprint(size, opened.st_mtime_ns, named.st_ino, named.st_dev)
 
     def extents(self) -> Iterator[Extent]:
-        """Data and holes. A block device is all data (SEEK_HOLE is EINVAL there); so is what knows no holes."""
-        if self._file.is_block:
-            yield Extent(0, self.size, "data")
-            return
-        at = 0
-        while at < self.size:
-            try:
-                data = min(os.lseek(self._file.fd, at, os.SEEK_DATA), self.size)
-            except OSError as error:
-                if error.errno != errno.ENXIO:  # no data from here to the end
-                    raise
-                data = self.size
-            if data > at:
-                yield Extent(at, data - at, "hole")
-            if data == self.size:
-                return
-            # A file that shrank meanwhile ends its data early; the fingerprint tells, here the walk must end.
-            hole = min(os.lseek(self._file.fd, data, os.SEEK_HOLE), self.size)
-            if hole <= data:
-                hole = self.size
-            yield Extent(data, hole - data, "data")
-            at = hole
+        """Data and holes; see `data_and_holes`."""
+        return data_and_holes(self._file, 0, self.size)
 
     def read_into(self, offset: int, buffer: memoryview) -> None:
         """Fill the buffer from byte `offset` on; raises `OSError`, `ShortRead`."""

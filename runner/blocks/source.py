@@ -9,6 +9,7 @@ from runner.blocks.errors import FormatUnknown
 from runner.blocks.extent import Extent
 from runner.blocks.fingerprint import Fingerprint
 from runner.blocks.raw import RawSource
+from runner.blocks.vmdk import VmdkSource
 
 
 class Source(Protocol):
@@ -29,7 +30,7 @@ class Source(Protocol):
         """From byte 0 to `size` in order, without gap or overlap."""
 
     def read_into(self, offset: int, buffer: memoryview) -> None:
-        """Fill the buffer from this byte on; raises `OSError`, or `ShortRead` where the disk ends before."""
+        """Fill the buffer from this byte on; raises `OSError`, `ImageDamaged`, `ShortRead` where the disk ends."""
 
     def close(self) -> None:
         """Let go of it; a second call does nothing."""
@@ -37,6 +38,7 @@ class Source(Protocol):
 
 _READERS: Mapping[str, Callable[[str], Source]] = {
     "raw": RawSource,
+    "vmdk": VmdkSource,
 }
 FORMATS = tuple(_READERS)
 
@@ -45,7 +47,8 @@ def open_source(location: str, format: str) -> Source:
     """Open a source disk by its stated format (one of `FORMATS`).
 
     The format is never probed: a raw disk's first sector is the guest's to write, and says qcow2 if the guest likes
-    (CVE-2008-2004). Raises `FormatUnknown`, `SourceMissing`, `SourceUnusable`, `SourceEmpty`.
+    (CVE-2008-2004). Raises `FormatUnknown`, `SourceMissing`, `SourceUnusable`, `SourceEmpty`,
+    `ImageRefused`.
     """
     reader = _READERS.get(format)
     if reader is None:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.blocks.buffers import PAGE, address, aligned_buffer, is_aligned, is_same, is_zero
 
 
+@settings(deadline=None)
 @given(st.integers(0, 200), st.lists(st.integers(0, 199)), st.integers(0, 20))
 def test_zero_is_zero_wherever_the_one_byte_sits(length, ones, shift):
     view = memoryview(bytearray(length + shift))[shift:]
@@ -34,6 +35,7 @@ def test_alignment_is_of_memory_place_and_kind():
     assert not is_aligned(buffer.toreadonly(), 0)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=50), st.binary(max_size=50))
 def test_same_is_equal_bytes(one, other):
     assert is_same(memoryview(bytearray(one)), memoryview(bytearray(other))) == (one == other)

@@ -121,6 +121,18 @@ def test_a_block_device_takes_any_source(bench, loop, size, tmp_path):
 
 
 @pytest.mark.process
+@pytest.mark.parametrize(("offset", "length"), [(0, MIB), (512, 512), (100, 10_000), (MIB - 1, MIB), (12 * MIB, 512)])
+def test_a_block_device_is_zeroed_exactly(loop, offset, length):
+    device = open_device(str(loop))
+    device.write_zeroes(offset, length)
+    device.flush()
+    device.close()
+    content = loop.read_bytes()
+    rest = len(content) - offset - length
+    assert content == b"\xee" * offset + bytes(length) + b"\xee" * rest
+
+
+@pytest.mark.process
 def test_a_block_device_is_ours_alone_until_it_is_closed(loop):
     device = open_device(str(loop))
     with pytest.raises(DeviceBusy):

@@ -4,7 +4,7 @@ import struct
 
 import pytest
 from blake3 import blake3
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.blocks.digests import DATA, UNKNOWN, ZERO, DigestFile
@@ -144,6 +144,7 @@ def test_blocks_outside_the_disk_are_refused(tmp_path, blocks):
         make(tmp_path / "d").set_zero(*blocks)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 2)))
 def test_packing_is_undone_by_unpacking(states):
     both = packed(bytes(states))
@@ -152,6 +153,7 @@ def test_packing_is_undone_by_unpacking(states):
     assert all(both[n // 4] >> (n % 4 * 2) & 3 == state for n, state in enumerate(states))
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([UNKNOWN, DATA, ZERO]), min_size=1, max_size=40), st.data())
 def test_unknown_runs_are_the_unknown_blocks(tmp_path_factory, states, data):
     file = DigestFile.create(tmp_path_factory.mktemp("d") / "d", disk="d", generation=1, size=len(states) * BLOCK)

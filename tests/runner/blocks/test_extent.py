@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.blocks.errors import ExtentsBroken
@@ -46,6 +46,7 @@ def test_extents_with_gaps_or_overlaps_are_an_error(extents):
         list(covering(extents, 10))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["data", "zero", "hole"]), st.integers(1, 3 * BLOCK)), min_size=1))
 def test_runs_cover_every_block_once_and_hold_every_data_byte(pieces):
     extents, at = [], 0

@@ -90,8 +90,9 @@ def test_a_source_that_changes_is_found_and_started_over(bench, change):
     source = Changing(bytes(MemorySource.from_picture("D" * 32, BLOCK).content))
     device = MemoryDevice(source.size)
     with pytest.raises(SourceChanged) as caught:
-        bench.copy(source, device, blank=True, threads=1)
+        bench.copy(source, device, blank=True, threads=1, save_bytes=4 * BLOCK)
     assert caught.value.exit_code == 1
+    assert device.bytes_written <= 12 * BLOCK, "found at the next save, not at the end"
     if change == "bytes":
         result = bench.copy(source, device, blank=True)
         assert result.bytes_resumed == 0

@@ -62,6 +62,15 @@ def test_no_more_than_one_interval_is_written_twice(bench, interval):
     assert first + result.bytes_data == device.bytes_written
 
 
+@pytest.mark.parametrize("threads", [1, 4])
+def test_the_device_is_flushed_at_a_steady_interval(bench, threads):
+    source = MemorySource.from_picture("D" * 64, BLOCK, seed=1)
+    device = MemoryDevice(source.size)
+    bench.copy(source, device, blank=True, save_bytes=16 * BLOCK, threads=threads)
+    # At the latest after each interval, at the earliest after half of one; and at the end.
+    assert 64 // 16 <= device.flushes <= 64 // 8 + 1
+
+
 def test_a_finished_copy_is_not_done_again(bench, mixed):
     device = MemoryDevice(mixed.size)
     first = bench.copy(mixed, device, blank=True)
@@ -106,13 +115,14 @@ def test_killed_while_finishing_nothing_is_copied_again(bench, mixed, monkeypatc
     bench.check_digests(bytes(mixed.content))
 
 
-def test_another_source_starts_over_and_writes_its_zeroes(bench):
+@pytest.mark.parametrize("zeroes", ["auto", "skip"])
+def test_another_source_starts_over_and_writes_its_zeroes(bench, zeroes):
     """What the first source left where the second has zeroes must go, though the caller says blank."""
     device = MemoryDevice(40 * BLOCK)
-    kill_after(bench, MemorySource.from_picture("D" * 40, BLOCK), device, 3, blank=True, threads=1)
+    kill_after(bench, MemorySource.from_picture("D" * 40, BLOCK), device, 3, blank=True, threads=1, zeroes=zeroes)
     assert any(device.content[: 12 * BLOCK])
     other = MemorySource.from_picture("-" * 30 + "D" * 10, BLOCK, seed=2)
-    result = bench.copy(other, device, blank=True)
+    result = bench.copy(other, device, blank=True, zeroes=zeroes)
     assert device.content == other.content
     assert result.bytes_resumed == 0 and result.bytes_zero_written == 30 * BLOCK
 

@@ -13,7 +13,7 @@ MIB = 1024 * 1024
 
 @pytest.mark.parametrize("format", ["qcow3", "RAW", "", "auto"])
 def test_the_format_is_stated_never_probed(tmp_path, format):
-    with pytest.raises(FormatUnknown, match="raw") as caught:
+    with pytest.raises(FormatUnknown, match="raw, vmdk") as caught:
         open_source(str(tmp_path), format)
     assert caught.value.exit_code == 3 and "raw" in caught.value.known
 

@@ -1,0 +1,179 @@
+"""VMware disks (VMDK) as sources: one sparse file, or a descriptor and the files beside it."""
+
+from __future__ import annotations
+
+import errno
+import os
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from runner.blocks.diskfile import DiskFile, NotADisk
+from runner.blocks.errors import ImageRefused, ShortRead, SourceEmpty
+from runner.blocks.extent import Extent
+from runner.blocks.fingerprint import Fingerprint
+from runner.blocks.raw import data_and_holes, open_disk_file
+from runner.blocks.vmdk_descriptor import (
+    MAX_TEXT,
+    SECTOR,
+    Descriptor,
+    ExtentLine,
+    is_descriptor,
+    parse_descriptor,
+)
+from runner.blocks.vmdk_header import MAGIC
+from runner.blocks.vmdk_sparse import SparseExtent
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """`length` bytes of the disk from `start` on: a whole sparse file, a flat one from `offset` on, or zeroes."""
+
+    start: int
+    length: int
+    sparse: SparseExtent | None = None
+    flat: DiskFile | None = None
+    offset: int = 0
+
+
+class VmdkSource:
+    """A VMDK: monolithicSparse, monolithicFlat, twoGbMaxExtentSparse and Flat, streamOptimized, vmfs flat.
+
+    Everything in it is checked before the first read; raises `ImageRefused`, and as `RawSource` does.
+    """
+
+    def __init__(self, location: str) -> None:
+        self.location = location
+        self._files = [open_disk_file(location)]
+        try:
+            self._parts = self._open()
+        except BaseException:
+            self.close()
+            raise
+        self._starts = [part.start for part in self._parts]
+        self.size = self._parts[-1].start + self._parts[-1].length
+
+    def fingerprint(self) -> Fingerprint:
+        """Over all files; a file put in place of one of them is a change too."""
+        named = [os.stat(file.path) for file in self._files]
+        opened = [os.fstat(file.fd) for file in self._files]
+        if any((a.st_ino, a.st_dev) != (b.st_ino, b.st_dev) for a, b in zip(named, opened, strict=True)):
+            return Fingerprint(0, 0, 0, 0)
+        latest = max(status.st_mtime_ns for status in opened)
+        return Fingerprint(sum(s.st_size for s in opened), latest, opened[0].st_ino, opened[0].st_dev)
+
+    def extents(self) -> Iterator[Extent]:
+        """What grain tables, and the file system's holes of flat files, say."""
+        for part in self._parts:
+            if part.sparse is not None:
+                pieces = part.sparse.extents()
+            elif part.flat is not None:
+                pieces = data_and_holes(part.flat, part.offset, part.length)
+            else:
+                pieces = iter([Extent(0, part.length, "zero")])
+            for piece in pieces:
+                yield Extent(part.start + piece.offset, piece.length, piece.kind)
+
+    def read_into(self, offset: int, buffer: memoryview) -> None:
+        """Fill the buffer; raises `OSError`, `ShortRead`, `ImageDamaged`."""
+        if offset + len(buffer) > self.size:
+            raise ShortRead(self.location, offset, len(buffer), max(0, self.size - offset))
+        done = 0
+        while done < len(buffer):
+            part = self._parts[bisect_right(self._starts, offset + done) - 1]
+            inside = offset + done - part.start
+            length = min(part.length - inside, len(buffer) - done)
+            piece = buffer[done : done + length]
+            if part.sparse is not None:
+                part.sparse.read_into(inside, piece)
+            elif part.flat is not None:
+                part.flat.read_into(part.offset + inside, piece)
+            else:
+                piece[:] = bytes(length)
+            done += length
+
+    def close(self) -> None:
+        """Close all files."""
+        for file in self._files:
+            file.close()
+
+    def _open(self) -> list[_Part]:
+        first = self._files[0]
+        if not first.size:
+            raise SourceEmpty(self.location)
+        start = bytearray(min(first.size, SECTOR))
+        first.read_into(0, memoryview(start))
+        if start[:4] == MAGIC:
+            return [self._open_monolithic(SparseExtent(first))]
+        if not is_descriptor(bytes(start)):
+            raise ImageRefused(
+                self.location, "header", "it is no VMDK", "State the disk's true format (a *-flat.vmdk is raw)."
+            )
+        if first.size > MAX_TEXT:
+            raise ImageRefused(self.location, "descriptor", f"it has {first.size} bytes, {MAX_TEXT} are allowed")
+        descriptor = parse_descriptor(self._read_text(first, 0, first.size), self.location)
+        return self._open_parts(descriptor)
+
+    def _open_monolithic(self, extent: SparseExtent) -> _Part:
+        """One file that holds its own descriptor."""
+        offset, length = extent.descriptor_at
+        if not offset or not length:
+            raise ImageRefused(
+                self.location, "descriptor", "it is one part of a disk", "Name the disk's descriptor file instead."
+            )
+        descriptor = parse_descriptor(self._read_text(extent.file, offset, length), self.location)
+        if descriptor.create_type not in ("monolithicSparse", "streamOptimized"):
+            raise ImageRefused(self.location, "createType", f"{descriptor.create_type} is not one sparse file")
+        # The extent line's file name is that of the export, which users change: the file at hand is meant.
+        if descriptor.sectors * SECTOR != extent.size:
+            raise ImageRefused(
+                self.location, "extent", f"{descriptor.sectors} sectors, the header says {extent.size // SECTOR}"
+            )
+        return _Part(0, extent.size, sparse=extent)
+
+    def _open_parts(self, descriptor: Descriptor) -> list[_Part]:
+        parts: list[_Part] = []
+        start = 0
+        for line in descriptor.extents:
+            length = line.sectors * SECTOR
+            parts.append(self._open_part(line, start, length))
+            start += length
+        return parts
+
+    def _open_part(self, line: ExtentLine, start: int, length: int) -> _Part:
+        if line.kind == "zero":
+            return _Part(start, length)
+        file = self._open_beside(line.name)
+        if line.kind == "sparse":
+            extent = SparseExtent(file)
+            if extent.size != length:
+                raise ImageRefused(
+                    self.location, "extent", f"{line.name} holds {extent.size} bytes, the descriptor says {length}"
+                )
+            return _Part(start, length, sparse=extent)
+        offset = line.offset * SECTOR
+        if offset + length > file.size:
+            raise ImageRefused(
+                self.location, "extent", f"{line.name} has {file.size} bytes, {offset + length} are claimed"
+            )
+        return _Part(start, length, flat=file, offset=offset)
+
+    def _open_beside(self, name: str) -> DiskFile:
+        path = os.path.join(os.path.dirname(self.location), name)
+        try:
+            file = DiskFile(path, writable=False, direct=False, follow=False)
+        except (OSError, NotADisk) as error:
+            code = error.errno if isinstance(error, OSError) else None
+            reason = "it is a symbolic link" if code == errno.ELOOP else os.strerror(code) if code else str(error)
+            raise ImageRefused(
+                self.location, "extent file", f"{name} cannot be used: {reason}", "Put all files of the disk beside it."
+            ) from error
+        self._files.append(file)
+        if file.is_block:
+            raise ImageRefused(self.location, "extent file", f"{name} is a block device")
+        return file
+
+    def _read_text(self, file: DiskFile, offset: int, length: int) -> bytes:
+        text = bytearray(length)
+        file.read_into(offset, memoryview(text))
+        return bytes(text)
