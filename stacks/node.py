@@ -34,18 +34,16 @@ def declare_node(program: Program, plan: NodePlan, place: Place) -> None:
     role = _role(stack, plan)
     group = _security_group(stack, plan.node)
     profile = IamInstanceProfile(f"hotadd-{name}", role.attribute("name"), node_tags(plan.node.name))
-    node = _instance(stack, plan, stack.resource("access_node", profile), group)
+    node = _instance(stack, plan, stack.resource("profile", profile), group)
     stack.output("instance_id", node.attribute("id"), "Instance id of the access node.")
-    stack.output("role", role.attribute("arn"), "ARN of the access node's role.")
+    stack.output("role_arn", role.attribute("arn"), "ARN of the access node's role.")
     stack.output("security_group_id", group.attribute("id"), "The access node's security group.")
 
 
 def _role(stack: Stack, plan: NodePlan) -> Reference:
     name = node_stack(plan.node.name)
     described = f"What the hotadd access node {plan.node.name} may do"
-    role = stack.resource(
-        "access_node", IamRole(f"hotadd-{name}", described, policy.trust(), node_tags(plan.node.name))
-    )
+    role = stack.resource("role", IamRole(f"hotadd-{name}", described, policy.trust(), node_tags(plan.node.name)))
     documents = {
         "control": policy.control(plan.scope),
         "data": policy.data(plan.scope),
@@ -61,15 +59,15 @@ def _role(stack: Stack, plan: NodePlan) -> Reference:
 
 def _destination_roles(stack: Stack, profiles: Sequence[str]) -> list[Expression]:
     """The roles inside the destinations' profiles: a profile's name does not tell its role's."""
-    found = [stack.data(f"profile_{at}", ExistingInstanceProfile(name)) for at, name in enumerate(profiles)]
+    found = [stack.data(f"destination_{at}", ExistingInstanceProfile(name)) for at, name in enumerate(profiles)]
     return [profile.attribute("role_arn") for profile in found]
 
 
 def _security_group(stack: Stack, node: DeclaredNode) -> Reference:
     described = f"hotadd access node {node.name}: nothing comes in"
     name = f"hotadd-{node_stack(node.name)}"
-    group = stack.resource("access_node", SecurityGroup(name, described, node.vpc_id, node_tags(node.name)))
-    outward = SecurityGroupRule(
+    group = stack.resource("security_group", SecurityGroup(name, described, node.vpc_id, node_tags(node.name)))
+    egress = SecurityGroupRule(
         security_group_id=group.attribute("id"),
         type="egress",
         description="AWS, Debian and PyPI over TLS, Debian also over HTTP",
@@ -78,7 +76,7 @@ def _security_group(stack: Stack, node: DeclaredNode) -> Reference:
         protocol="-1",
         cidr_blocks=("0.0.0.0/0",),
     )
-    stack.resource("outward", outward)
+    stack.resource("egress", egress)
     return group
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from stacks.jsii_node import choose_node
 
@@ -26,25 +27,32 @@ class Program:
 
     def __init__(self, out: Path) -> None:
         self._app = cdktf.App(outdir=str(out))
+        self._stacks: list[Stack] = []
 
     def stack(self, name: str, provider: Provider, provider_version: str) -> Stack:
         """A new stack that uses the AWS provider."""
-        return Stack(self._app, name, provider, provider_version)
+        self._stacks.append(Stack(self._app, name, provider, provider_version))
+        return self._stacks[-1]
 
     def synth(self) -> None:
         """Write ``stacks/<name>/cdk.tf.json`` for each stack, and the manifest that cdktf-cli reads."""
+        for stack in self._stacks:
+            stack.finish()
         self._app.synth()
 
 
 class Stack:
-    """One Terraform root module."""
+    """One Terraform root module.
+
+    Each resource is a construct, but what stands inside goes to cdktf in one override a stack: every call to jsii is
+    a message to Node and back, and one a value would make 500 machines take half a minute longer.
+    """
 
     def __init__(self, app: cdktf.App, name: str, provider: Provider, provider_version: str) -> None:
         self._stack = cdktf.TerraformStack(app, name)
         source = {"source": "hashicorp/aws", "version": provider_version}
-        self._stack.add_override("terraform.required_version", TERRAFORM)
-        self._stack.add_override("terraform.required_providers", {"aws": source})
-        self._stack.add_override("provider", {"aws": [fields_written(provider)]})
+        self._terraform: dict[str, Any] = {"required_version": TERRAFORM, "required_providers": {"aws": source}}
+        self._blocks: dict[str, Any] = {"provider": {"aws": [fields_written(provider)]}}
 
     def local_backend(self, path: Path) -> None:
         """Keep the state in a file."""
@@ -54,7 +62,7 @@ class Stack:
         """Keep the state in an S3 object. `settings` are further settings of the backend, under Terraform's names."""
         cdktf.S3Backend(self._stack, bucket=bucket, key=key, region=region)
         # cdktf 0.21 knows no use_lockfile yet.
-        self._stack.add_override("terraform.backend.s3", written(settings))
+        self._terraform["backend"] = {"s3": written(settings)}
 
     def resource(
         self,
@@ -64,43 +72,44 @@ class Stack:
         count: Expression | None = None,
         lifecycle: Lifecycle | None = None,
     ) -> Reference:
-        """Declare a resource ``<type>.<name>``."""
-        # Two resources of different types may share a name in Terraform; constructs need distinct ids.
-        element = cdktf.TerraformResource(
-            self._stack, f"{attributes.TYPE}.{name}", terraform_resource_type=attributes.TYPE
-        )
-        element.override_logical_id(name)
-        for key, value in fields_written(attributes).items():
-            element.add_override(key, value)
+        """Declare a resource ``<type>.<name>``. Names are unique in a stack, whatever the type."""
+        cdktf.TerraformResource(self._stack, name, terraform_resource_type=attributes.TYPE)
+        block = fields_written(attributes)
         if count is not None:
-            element.add_override("count", written(count))
+            block["count"] = written(count)
         if lifecycle is not None:
-            element.add_override("lifecycle", lifecycle_written(lifecycle))
+            block["lifecycle"] = lifecycle_written(lifecycle)
+        self._blocks.setdefault("resource", {}).setdefault(attributes.TYPE, {})[name] = block
         return Reference(f"{attributes.TYPE}.{name}")
 
     def data(self, name: str, attributes: Attributes) -> Reference:
         """Declare a data source ``data.<type>.<name>``."""
-        element = cdktf.TerraformDataSource(
-            self._stack, f"data.{attributes.TYPE}.{name}", terraform_resource_type=attributes.TYPE
-        )
-        element.override_logical_id(name)
-        for key, value in fields_written(attributes).items():
-            element.add_override(key, value)
+        cdktf.TerraformDataSource(self._stack, name, terraform_resource_type=attributes.TYPE)
+        self._blocks.setdefault("data", {}).setdefault(attributes.TYPE, {})[name] = fields_written(attributes)
         return Reference(f"data.{attributes.TYPE}.{name}")
 
     def variable(
         self, name: str, type_: str, default: object, description: str, validations: Sequence[Validation] = ()
     ) -> Expression:
         """Declare an input variable. Its default is a literal."""
-        element = cdktf.TerraformVariable(
-            self._stack, name, type=type_, default=default, description=description, nullable=False
-        )
+        # No construct: an output may have the same name, and constructs need distinct ones.
+        block: dict[str, Any] = {
+            "type": type_,
+            "default": written(default),
+            "description": description,
+            "nullable": False,
+        }
         if validations:
-            element.add_override("validation", [fields_written(rule) for rule in validations])
+            block["validation"] = [fields_written(rule) for rule in validations]
+        self._blocks.setdefault("variable", {})[name] = block
         return Expression(f"var.{name}")
 
     def output(self, name: str, value: object, description: str) -> None:
         """Declare an output."""
-        # A variable may have the same name; constructs need distinct ids.
-        element = cdktf.TerraformOutput(self._stack, f"output.{name}", value=written(value), description=description)
-        element.override_logical_id(name)
+        cdktf.TerraformOutput(self._stack, name, value="", description=description)
+        self._blocks.setdefault("output", {})[name] = {"value": written(value)}
+
+    def finish(self) -> None:
+        """Hand over what was declared."""
+        for name, block in {"terraform": self._terraform, **self._blocks}.items():
+            self._stack.add_override(name, block)
