@@ -9,10 +9,25 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from runner.atomic import write_atomically
 from schemas.document import read_document, write_document
 from schemas.manifest import Manifest
+
+
+class ManifestStore(Protocol):
+    """Where manifests are kept; digest files are written to local files, and go along with their manifest."""
+
+    @property
+    def directory(self) -> Path: ...
+    def generations(self) -> list[int]: ...
+    def path(self, generation: int) -> Path: ...
+    def digest_file(self, generation: int, disk: str) -> Path: ...
+    def read(self, generation: int) -> Manifest | None: ...
+    def write(self, manifest: Manifest) -> None: ...
+    def latest(self) -> Manifest | None: ...
+
 
 _NAME = re.compile(r"^generation-(\d{4,9})\.json$")
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
@@ -25,12 +26,14 @@ from botocore.exceptions import (
     TokenRetrievalError,
     UnauthorizedSSOTokenError,
 )
-from mypy_boto3_ebs.client import EBSClient
-from mypy_boto3_ec2.client import EC2Client
-from mypy_boto3_s3.client import S3Client
-from mypy_boto3_sts.client import STSClient
 
 from schemas.errors import HotaddError, Refused
+
+if TYPE_CHECKING:
+    from mypy_boto3_ebs.client import EBSClient
+    from mypy_boto3_ec2.client import EC2Client
+    from mypy_boto3_s3.client import S3Client
+    from mypy_boto3_sts.client import STSClient
 
 _CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 8},

@@ -10,11 +10,13 @@ import base64
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-
-from mypy_boto3_ebs.client import EBSClient
+from typing import TYPE_CHECKING
 
 from runner.aws.account import Account, aws_errors
 from schemas.errors import IntegrityViolated
+
+if TYPE_CHECKING:
+    from mypy_boto3_ebs.client import EBSClient
 
 BLOCK = 512 * 1024
 

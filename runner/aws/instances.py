@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-
-from mypy_boto3_ec2.type_defs import InstanceTypeDef
+from typing import TYPE_CHECKING
 
 from runner.aws.account import Account, aws_errors
 from runner.aws.waiting import wait_for
 from schemas.errors import HotaddError
 from schemas.naming import TAG_REPLICATION, TAG_ROLE
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2.type_defs import InstanceTypeDef
 
 _STATE_SECONDS = 900.0  # a Windows guest may take a quarter of an hour to shut down
 _GONE = ("terminated", "shutting-down")

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-
-from mypy_boto3_ec2.type_defs import SnapshotTypeDef
+from typing import TYPE_CHECKING
 
 from runner.aws.account import Account, aws_errors
 from runner.aws.waiting import wait_for
 from schemas.errors import IntegrityViolated
 from schemas.naming import TAG_DISK, TAG_GENERATION, TAG_REPLICATION, TAG_ROLE, tags
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2.type_defs import SnapshotTypeDef
 
 # A first snapshot of a large volume copies everything to S3: hours. The caller's own patience is longer than that.
 _COMPLETE_SECONDS = 24 * 3600.0

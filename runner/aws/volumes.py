@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-
-from mypy_boto3_ec2.type_defs import FilterTypeDef, VolumeTypeDef
+from typing import TYPE_CHECKING
 
 from runner.aws.account import Account, aws_errors
 from runner.aws.waiting import wait_for
 from schemas.naming import TAG_DISK, TAG_REPLICATION, TAG_ROLE
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2.type_defs import FilterTypeDef, VolumeTypeDef
 
 _DETACH_SECONDS = 600.0  # a busy Nitro instance may take minutes to let go of a volume
 

@@ -12,15 +12,17 @@ from threading import Event as Flag
 import typer
 
 from runner.aws.account import Account
-from runner.home import home_of
+from runner.aws.bucket import BucketManifests
+from runner.home import Home, home_of
 from runner.journal import Journal, Watcher
-from runner.manifests import Manifests
+from runner.manifests import Manifests, ManifestStore
 from runner.phases.job import Job
 from runner.terraform.project import Project, TerraformProject
 from runner.terraform.synthesis import synthesize
 from schemas.errors import Refused
 from schemas.loading import load_spec
 from schemas.manifest import Manifest
+from schemas.spec import Spec
 
 # The longest a boot may take before the run gives up: EC2's status checks of a large Windows guest pass within ten.
 START_MINUTES = 20.0
@@ -46,6 +48,14 @@ def generation_to_make(name: str, latest: Manifest | None) -> int:
     return latest.generation
 
 
+def manifests_of(spec: Spec, home: Home) -> ManifestStore:
+    """Where a spec's manifests are: in its home, or under its S3 prefix with a copy in its home."""
+    here = Manifests(home.manifests)
+    if spec.backend.s3 is None:
+        return here
+    return BucketManifests(Account(spec.backend.s3.region), spec.backend.s3, spec.name, here)
+
+
 @contextmanager
 def open_job(spec_file: Path, watcher: Watcher, *, start_minutes: float = START_MINUTES) -> Iterator[Job]:
     """Load the spec, take the replication's lock, and give the job."""
@@ -59,7 +69,7 @@ def open_job(spec_file: Path, watcher: Watcher, *, start_minutes: float = START_
             made = synthesize(spec_file.resolve(), spec.name, home.work)
             return TerraformProject(made, lambda message: journal.tell("terraform", message))
 
-        manifests = Manifests(home.manifests)
+        manifests = manifests_of(spec, home)
         latest = manifests.latest()
         yield Job(
             spec=spec,

@@ -73,7 +73,8 @@ def write_prepared(job: Job) -> None:
         prepared = _prepared(job)
     assert prepared is not None
     injected = {
-        disk.id: tuple(InjectedBlock(c.offset, c.length, c.digest_hex) for c in disk.clusters) for disk in prepared.disks
+        disk.id: tuple(InjectedBlock(c.offset, c.length, c.digest_hex) for c in disk.clusters)
+        for disk in prepared.disks
     }
     disks = []
     for disk in job.spec.source.disks:

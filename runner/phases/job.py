@@ -9,7 +9,7 @@ from pathlib import Path
 from runner.aws.account import Account
 from runner.home import Home
 from runner.journal import Journal
-from runner.manifests import Manifests
+from runner.manifests import ManifestStore
 from runner.terraform.project import Project
 from schemas.spec import Spec
 
@@ -27,7 +27,7 @@ class Job:
     generation: int
     account: Account
     journal: Journal
-    manifests: Manifests
+    manifests: ManifestStore
     project: Callable[[], Project]
     stop: Callable[[], bool]
     start_seconds: float

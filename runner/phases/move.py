@@ -11,6 +11,7 @@ from runner.aws.volumes import find_by_ids
 from runner.phases.job import Job
 from runner.phases.records import Placement, is_committed, placement_file, read_record
 from runner.phases.recovery import applying, recover
+from runner.phases.statelock import unlock_dead
 from runner.terraform.guard import Goal, check_plan
 from runner.terraform.plan import Plan
 from runner.terraform.project import Project, Variables
@@ -79,6 +80,7 @@ def move(job: Job, phase: Phase, *, launched: bool) -> Outputs:
     """Lead the stack to a phase: recover what a dead run left, plan, guard, apply. Nothing happens if it is there."""
     project = job.project()
     project.init()
+    unlock_dead(job, project)
     variables = _variables(job, project.outputs(), phase, launched)
     recover(job, project, variables)
     before = project.outputs()
@@ -92,13 +94,13 @@ def move(job: Job, phase: Phase, *, launched: bool) -> Outputs:
     rootless = _rootless_destination(job, before)
     if rootless is not None and before is not None:
         _check_world(job, rootless, before)
-    plan = project.plan(phase, variables, refresh=rootless is None)
-    check_plan(plan.plan, goal)
-    if not plan.plan.empty:
-        with applying(job, goal.step):
+    with applying(job, goal.step):
+        plan = project.plan(phase, variables, refresh=rootless is None)
+        check_plan(plan.plan, goal)
+        if not plan.plan.empty:
             project.apply(plan)
-    if phase == "target":
-        project.settle(variables)
+        if phase == "target":
+            project.settle(variables)
     outputs = project.outputs()
     if outputs is None or outputs.phase != phase:
         raise WorldDiffers(f"after the apply the outputs do not say {phase}")

@@ -61,6 +61,15 @@ class Committed:
     blocks: int
 
 
+@dataclass(frozen=True)
+class Applying:
+    """A plan and its apply are under way, or were when their process died. `since` as events have it."""
+
+    step: str
+    pid: int
+    since: str
+
+
 def write_record(path: Path, record: object) -> None:
     """Write a record in one piece."""
     write_atomically(path, json.dumps(unstructure(record), indent=2, sort_keys=True) + "\n")
@@ -75,6 +84,11 @@ def read_record(path: Path, model: type[Record]) -> Record | None:
         return None
     except (ValueError, cattrs.BaseValidationError) as error:
         raise RecordDamaged(path, type(error).__name__) from error
+
+
+def applying_file(work: Path) -> Path:
+    """Where the mark of a running apply stands."""
+    return work / "applying.json"
 
 
 def placement_file(work: Path) -> Path:

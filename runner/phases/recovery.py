@@ -6,18 +6,16 @@ ours are found by tag; one a disk is imported, blank duplicates are deleted.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from runner.atomic import write_atomically
 from runner.aws.instances import find_destinations
 from runner.aws.volumes import Volume, delete, find_tagged
 from runner.journal import timestamp
 from runner.phases.job import Job
-from runner.phases.records import Restored, read_record, restored_file
+from runner.phases.records import Applying, Restored, applying_file, read_record, restored_file, write_record
 from runner.terraform.guard import DESTINATION, VOLUME
 from runner.terraform.project import Project, Variables
 from schemas.errors import Refused
@@ -48,13 +46,13 @@ class ManyDestinations(Refused):
 
 
 def _marker(job: Job) -> Path:
-    return job.home.work / "applying.json"
+    return applying_file(job.home.work)
 
 
 @contextmanager
 def applying(job: Job, step: str) -> Iterator[None]:
-    """Mark that an apply runs; the mark stays when it does not come to its end."""
-    write_atomically(_marker(job), json.dumps({"step": step, "pid": os.getpid(), "since": timestamp()}) + "\n")
+    """Mark that a plan and its apply run; the mark stays when they do not come to their end."""
+    write_record(_marker(job), Applying(step, os.getpid(), timestamp()))
     yield
     _marker(job).unlink(missing_ok=True)
 
