@@ -132,13 +132,7 @@ class TerraformProject:
         """The state's outputs, or None where nothing was applied yet. Raises `DocumentDamaged`."""
         done = self._run("output", ["-json"], seconds=_QUICK_SECONDS)
         values = {name: output["value"] for name, output in json.loads(done.stdout).items()}
-        if "contract" not in values:
-            return None
-        where = str(self.directory)
-        fault = next(iter(validator("outputs").iter_errors(values)), None)
-        if fault is not None:
-            raise DocumentDamaged("outputs", where, f"{path_of(fault)}: {fault.message[:200]}")
-        return structure(values, Outputs)
+        return outputs_of(values, str(self.directory))
 
     def access_node_id(self) -> str:
         """The access node's instance id as the synthesized stack has it; empty while a declared one is not deployed."""
@@ -181,6 +175,21 @@ class TerraformProject:
             )
         except ProgramFailed as error:
             raise TerraformFailed(verb, diagnostics or error.stderr.strip().splitlines()[-3:]) from error
+
+
+def outputs_of(values: Mapping[str, Any], where: str) -> Outputs | None:
+    """The outputs in the values of a state, or None where nothing was applied yet. Raises `DocumentDamaged`.
+
+    `terraform import` writes outputs, too, with null for what is not in the state yet (seen: the id of the second
+    volume, after a dead run's first one was imported). That is no apply either.
+    """
+    volumes = values.get("volumes")
+    if "contract" not in values or (isinstance(volumes, Mapping) and None in volumes.values()):
+        return None
+    fault = next(iter(validator("outputs").iter_errors(values)), None)
+    if fault is not None:
+        raise DocumentDamaged("outputs", where, f"{path_of(fault)}: {fault.message[:200]}")
+    return structure(dict(values), Outputs)
 
 
 def _diagnostic(message: dict[str, Any]) -> str:
