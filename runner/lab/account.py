@@ -38,12 +38,13 @@ def up(
     boot: bool = True,
     snapshot_seconds: float = 1.0,
     status_seconds: float = Settings.status_seconds,
+    settle_seconds: float = Settings.settle_seconds,
 ) -> LabInfo:
     """Start the lab's server in the background and return when it answers.
 
     `port` 0 takes a free one. Without `boot`, instances run without QEMU and pass their status checks at once.
     `snapshot_seconds` is how long a snapshot stays `pending`; `status_seconds`, how long a guest may stay silent
-    before it is `impaired`. If a lab already runs there, it is returned as it is. What a dead lab left is removed.
+    before it is `impaired`; `settle_seconds`, how long states like `pending` last. If a lab already runs there, it is returned as it is. What a dead lab left is removed.
     """
     directory = directory.absolute()
     try:
@@ -52,7 +53,9 @@ def up(
         _clear(directory)
     layout = Layout(directory)
     layout.make()
-    settings = Settings(boot=boot, snapshot_seconds=snapshot_seconds, status_seconds=status_seconds)
+    settings = Settings(
+        boot=boot, snapshot_seconds=snapshot_seconds, status_seconds=status_seconds, settle_seconds=settle_seconds
+    )
     # Read by moto when it is imported: only the lab's own AMIs, and no page in a browser may call it.
     moto = {"MOTO_EC2_LOAD_DEFAULT_AMIS": "false", "MOTO_DISABLE_GLOBAL_CORS": "true"}
     run(

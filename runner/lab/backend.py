@@ -13,9 +13,10 @@ from moto.ec2.models import instances as moto_instances
 
 from runner.lab import direct
 from runner.lab.amis import register
+from runner.lab.fleet import InstanceBackend
 from runner.lab.ground import Ground
 from runner.lab.images import ACCESS_NODE, IMAGES
-from runner.lab.instances import Instance, InstanceBackend
+from runner.lab.instances import Instance
 from runner.lab.record import LabInfo
 from runner.lab.responses import LabResponse
 from runner.lab.volumes import Snapshot, Volume

@@ -17,7 +17,8 @@ from typing import Any
 from werkzeug.wrappers import Request, Response
 
 from runner.lab.faults import Faults, read_fault
-from runner.lab.instances import Instance, InstanceBackend
+from runner.lab.fleet import InstanceBackend
+from runner.lab.instances import Instance
 
 
 class Control:

@@ -12,7 +12,8 @@ from moto.ec2.models import ec2_backends
 from moto.ec2.responses import EC2Response
 
 from runner.lab import rules
-from runner.lab.instances import Instance, InstanceBackend
+from runner.lab.fleet import InstanceBackend
+from runner.lab.instances import Instance
 
 CONSOLE_BYTES = 64 * 1024  # "GetConsoleOutput ... the most recent 64 KB"
 # Before the instance is stopped these cannot be changed (ModifyInstanceAttribute).
