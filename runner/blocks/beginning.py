@@ -15,7 +15,7 @@ from runner.blocks.buffers import PAGE, aligned_buffer, is_zero
 from runner.blocks.checkpoint import Checkpoint, read_checkpoint
 from runner.blocks.device import Device
 from runner.blocks.digests import ZERO, DigestFile, digest_of
-from runner.blocks.errors import DigestsDamaged
+from runner.blocks.errors import DigestsDamaged, ReadFailed
 from runner.blocks.extent import BLOCK
 
 _SAMPLES = 64  # places; a wrong disk or a used volume differs in nearly all of them
@@ -31,10 +31,13 @@ class Beginning:
 
 
 def begin(asked: Checkpoint, device: Device, digests: Path, checkpoint: Path) -> Beginning:
-    """Go on with an earlier copy if its checkpoint can be trusted, else start over. Raises `OSError`.
+    """Go on with an earlier copy if its checkpoint can be trusted, else start over.
 
-    `asked` has what the caller wants; its `run`, `skips` and `digest` are chosen here.
+    `asked` has what the caller wants; its `run`, `skips` and `digest` are chosen here. Directories are made. Raises
+    `OSError` of the two files, `ReadFailed` and `ShortRead` of the device.
     """
+    for path in (digests, checkpoint):
+        path.parent.mkdir(parents=True, exist_ok=True)
     try:
         found = read_checkpoint(checkpoint)
         used = True
@@ -79,11 +82,18 @@ def _reads_back(device: Device, digests: DigestFile) -> bool:
     for number in digests.sample(_SAMPLES):
         length = min(BLOCK, digests.size - number * BLOCK)
         block[length:] = bytes(BLOCK - length)
-        device.read_into(number * BLOCK, block[:length])
+        _read(device, number * BLOCK, block[:length])
         expected = digests.get(number)
         if not (is_zero(block) if expected is ZERO else digest_of(block) == expected):
             return False
     return True
+
+
+def _read(device: Device, offset: int, buffer: memoryview) -> None:
+    try:
+        device.read_into(offset, buffer)
+    except OSError as error:
+        raise ReadFailed(device.path, offset, error) from error
 
 
 def _may_skip(asked: Checkpoint, device: Device, used: bool) -> bool:
@@ -101,7 +111,7 @@ def _is_blank(device: Device, size: int) -> bool:
     buffer = aligned_buffer(_EDGE)
     for offset, length in places:
         piece = buffer[: min(length, size - offset)]
-        device.read_into(offset, piece)
+        _read(device, offset, piece)
         if not is_zero(piece):
             return False
     return True

@@ -5,41 +5,24 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import groupby
 from pathlib import Path
-from threading import Lock
 from typing import Literal
 
 from runner.blocks.beginning import Beginning, begin
-from runner.blocks.buffers import is_zero
 from runner.blocks.checkpoint import Checkpoint
 from runner.blocks.device import Device
-from runner.blocks.digests import DATA, DIGEST_SIZE, ZERO, digest_of
-from runner.blocks.errors import (
-    DeviceTooSmall,
-    FlushFailed,
-    ReadFailed,
-    SameDisk,
-    ShortRead,
-    SourceChanged,
-    Stopped,
-    WriteFailed,
-)
-from runner.blocks.extent import BLOCK, Run, block_runs
+from runner.blocks.errors import DeviceTooSmall, RecordFailed, SameDisk
 from runner.blocks.fingerprint import Fingerprint
-from runner.blocks.pool import Pool
 from runner.blocks.progress import Meter, Progress
 from runner.blocks.readback import ReadBack
 from runner.blocks.source import Source
+from runner.blocks.transfer import Transfer
 
 Zeroes = Literal["auto", "skip", "write"]
 Verify = Literal["none", "written", "full"]
-_REQUEST = 4  # blocks: 2 MiB; four threads of 2 MiB keep the 8 requests of 1 MiB in flight that EBS wants
-_ZERO_REQUEST = 128  # blocks: 64 MiB; the kernel zeroes one request to its end before a stop is seen
-_SAVE_SECONDS = 5.0  # between two flushes; what a killed copy does again at most
-SAVE_BYTES = 1 << 30  # likewise, whichever comes first
+SAVE_BYTES = 1 << 30  # between two flushes, if five seconds are not over before; what a killed copy does again at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +70,7 @@ def copy_disk(
     about once a second, `stop` before each request.
 
     Raises `DeviceTooSmall`, `SameDisk`, `SourceChanged`, `ReadFailed`, `ShortRead`, `WriteFailed`, `FlushFailed`,
-    `ReadBackDiffers`, and `Stopped` when `stop` says so; of several errors the first.
+    `ReadBackDiffers`, `RecordFailed`, and `Stopped` when `stop` says so; of several errors the first.
     """
     began = time.monotonic()
     before = source.fingerprint()
@@ -99,20 +82,16 @@ def copy_disk(
     try:
         beginning = begin(asked, device, digests, checkpoint)
     except OSError as error:
-        if error.filename is not None:  # the digest file or the checkpoint, not the device
-            raise
-        raise ReadFailed(device.path, -1, error) from error
+        raise RecordFailed(str(error.filename or digests), error) from error
     with contextlib.closing(beginning.digests):
-        copy = _Copy(source, device, beginning, stop, save_bytes)
+        copy = Transfer(source, device, beginning, stop, save_bytes)
         copy.run(threads, Meter(disk, source.size, copy.resumed, progress, "copy"))
         if verify != "none":
             full = verify == "full" or not beginning.checkpoint.skips
             meter = Meter(disk, source.size, 0, progress, "verify")
             ReadBack(device, beginning.digests, zeroes=full).run(threads, meter, copy.heed_stop)
             copy.check_source()
-        digest = beginning.digests.seal()
-        replace(beginning.checkpoint, digest=digest).write(checkpoint)
-        beginning.digests.publish()
+        digest = _finish(beginning, checkpoint)
     return CopyResult(
         bytes_total=source.size,
         bytes_data=copy.data,
@@ -126,169 +105,15 @@ def copy_disk(
     )
 
 
-class _Copy:
-    """The pass from source to device. A block counts as done once it is flushed and stands in the digest file."""
-
-    def __init__(
-        self, source: Source, device: Device, beginning: Beginning, stop: Callable[[], bool], save_bytes: int
-    ) -> None:
-        self._source, self._device, self._stop, self._save_bytes = source, device, stop, save_bytes
-        self._digests = beginning.digests
-        self._checkpoint = beginning.checkpoint
-        self._skips = beginning.checkpoint.skips
-        self.resumed = self._bytes_known()
-        self.data = self.skipped = self.zeroed = 0
-        self._zero_before = min(self._digests.known_zero * BLOCK, self.resumed)
-        self._lock = Lock()  # over the counters above, and these two
-        self._unsaved: list[tuple[Run, bytes, bytes]] = []  # with the states and digests of a data run
-        self._unsaved_bytes = 0  # that went to the device
-        self._saving = Lock()
-        self._saved_at = time.monotonic()
-
-    def run(self, threads: int, meter: Meter) -> None:
-        """Copy all that is not known yet, and save."""
-        try:
-            Pool(self._requests(), self._copy, _REQUEST * BLOCK).run(threads, lambda: self._tend(meter))
-            self._save(0)
-        except Stopped:
-            self._save(0)
-            raise Stopped(self._checkpoint.disk, self._done(), self._source.size) from None
-        except (ReadFailed, ShortRead) as error:
-            try:
-                self.check_source()  # a file that was truncated is a source that changed
-            except SourceChanged as change:
-                raise change from error
-            with contextlib.suppress(Exception):  # the read error is the one to report
-                self._save(0)
-            raise
-        self.check_source()
-        meter.report(self._done(), self._done_zero(), last=True)
-
-    def check_source(self) -> None:
-        """Raise `SourceChanged` unless the source is what it was at the start."""
-        try:
-            now = self._source.fingerprint()
-        except OSError as error:
-            raise SourceChanged(self._source.location, f"it cannot be looked up any more ({error.strerror})") from error
-        if changes := self._checkpoint.source.changes(now):
-            raise SourceChanged(self._source.location, changes)
-
-    def heed_stop(self) -> None:
-        """Raise `Stopped` if the user asked for it."""
-        if self._stop():
-            raise Stopped(self._checkpoint.disk, self._done(), self._source.size)
-
-    def _requests(self) -> Iterator[Run]:
-        for run in block_runs(self._source.extents(), self._source.size):
-            step = _REQUEST if run.data else _ZERO_REQUEST
-            for first, count in self._digests.unknown_runs(run.first, run.count):
-                if not run.data and self._skips:
-                    step = count
-                for at in range(first, first + count, step):
-                    self.heed_stop()
-                    yield Run(at, min(step, first + count - at), run.data)
-
-    def _copy(self, run: Run, buffer: memoryview) -> None:
-        offset = run.first * BLOCK
-        length = min(run.count * BLOCK, self._source.size - offset)
-        if not run.data:
-            self._put(offset, length, None)
-            self._note(run, b"", b"", length, 0)
-            return
-        try:
-            self._source.read_into(offset, buffer[:length])
-        except OSError as error:
-            raise ReadFailed(self._source.location, offset, error) from error
-        whole = buffer[: run.count * BLOCK]
-        whole[length:] = bytes(len(whole) - length)
-        states, digests = bytearray(), bytearray()
-        for at in range(0, len(whole), BLOCK):
-            block = whole[at : at + BLOCK]
-            zero = is_zero(block)
-            states.append(ZERO if zero else DATA)
-            digests += bytes(DIGEST_SIZE) if zero else digest_of(block)
-        at = zero_bytes = 0
-        for state, blocks in groupby(states):
-            end = min(at + sum(1 for _ in blocks) * BLOCK, length)
-            self._put(offset + at, end - at, buffer[at:end] if state == DATA else None)
-            zero_bytes += 0 if state == DATA else end - at
-            at = end
-        self._note(run, bytes(states), bytes(digests), zero_bytes, length - zero_bytes)
-
-    def _put(self, offset: int, length: int, data: memoryview | None) -> None:
-        """Bring data, or zeroes if it is None, onto the device."""
-        try:
-            if data is not None:
-                self._device.write(offset, data)
-            elif not self._skips:
-                self._device.write_zeroes(offset, length)
-        except OSError as error:
-            raise WriteFailed(self._device.path, offset, error) from error
-
-    def _note(self, run: Run, states: bytes, digests: bytes, zero: int, data: int) -> None:
-        with self._lock:
-            self._unsaved.append((run, states, digests))
-            self._unsaved_bytes += data if self._skips else data + zero
-            self.data += data
-            if self._skips:
-                self.skipped += zero
-            else:
-                self.zeroed += zero
-            waiting = self._unsaved_bytes
-        # Half an interval: one thread saves while the others go on. A whole one: all wait for it.
-        if waiting >= self._save_bytes:
-            self._save(self._save_bytes)
-        elif waiting >= self._save_bytes // 2 and self._saving.acquire(blocking=False):
-            try:
-                self._save_held(self._save_bytes // 2)
-            finally:
-                self._saving.release()
-
-    def _save(self, least: int) -> None:
-        with self._saving:
-            self._save_held(least)
-
-    def _save_held(self, least: int) -> None:
-        """Flush the device, then note what was written before, unless less than `least` bytes wait for it."""
-        with self._lock:
-            if self._unsaved_bytes < least:
-                return
-            taken, self._unsaved = self._unsaved, []
-            taken_bytes = self._unsaved_bytes
-        try:
-            self._device.flush()
-        except OSError as error:
-            # The kernel reports a lost write once: what was taken must never be noted now.
-            raise FlushFailed(self._device.path, -1, error) from error
-        self.check_source()
-        for run, states, digests in taken:
-            if run.data:
-                self._digests.set_run(run.first, states, digests)
-            else:
-                self._digests.set_zero(run.first, run.count)
-        self._digests.save()
-        self._saved_at = time.monotonic()
-        with self._lock:
-            self._unsaved_bytes -= taken_bytes
-
-    def _tend(self, meter: Meter) -> None:
-        if time.monotonic() - self._saved_at >= _SAVE_SECONDS:
-            self._save(0)
-        meter.report(self._done(), self._done_zero())
-
-    def _done(self) -> int:
-        return self.resumed + self.data + self.skipped + self.zeroed
-
-    def _done_zero(self) -> int:
-        return self._zero_before + self.skipped + self.zeroed
-
-    def _bytes_known(self) -> int:
-        """Bytes of the blocks that an earlier call has copied; the last block may be a short one."""
-        digests = self._digests
-        known = digests.known * BLOCK
-        if known and digests.state_run(digests.blocks - 1, 1) != b"\0":
-            known -= digests.blocks * BLOCK - digests.size
-        return known
+def _finish(beginning: Beginning, checkpoint: Path) -> str:
+    """Seal the digest file, note that all is copied, publish: killed in between, the next call goes on from there."""
+    try:
+        digest = beginning.digests.seal()
+        replace(beginning.checkpoint, digest=digest).write(checkpoint)
+        beginning.digests.publish()
+    except OSError as error:
+        raise RecordFailed(str(error.filename or beginning.digests.path), error) from error
+    return digest
 
 
 def _refuse_same(source: Source, device: Device, fingerprint: Fingerprint) -> None:

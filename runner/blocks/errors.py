@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 from schemas.errors import HotaddError, IntegrityViolated, Refused
@@ -147,6 +148,18 @@ class FlushFailed(_InputOutputFailed):
     """A device flush failed: nothing since the flush before it is known to be on the device. `offset` is -1."""
 
     verb = "Flushing"
+
+
+class RecordFailed(HotaddError):
+    """The digest file or the checkpoint cannot be written or read; what is on the target is not lost."""
+
+    def __init__(self, path: str, cause: OSError) -> None:
+        super().__init__(
+            f"The record of the copy, {path}, failed: {os.strerror(cause.errno or errno.EIO)}.",
+            "Make room for it, or check the directory's rights; then run the same command again.",
+        )
+        self.path = path
+        self.cause = cause
 
 
 class SourceChanged(HotaddError):

@@ -8,6 +8,7 @@ import zlib
 from array import array
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import groupby
 
 from runner.blocks.diskfile import DiskFile
 from runner.blocks.errors import ImageDamaged, ImageRefused, ShortRead
@@ -49,18 +50,19 @@ class SparseExtent:
         self._check_map()
 
     def extents(self) -> Iterator[Extent]:
-        """What the grain tables say, each grain or missing table at a time (not merged)."""
+        """What the grain tables say; neighbours of one kind in one table are one extent."""
         span = ENTRIES * self._grain
         for number, sector in enumerate(self._directory):
             start = number * span
             if not sector:
                 yield Extent(start, min(span, self.size - start), "hole")
                 continue
-            for n, entry in enumerate(self._load_table(number)):
-                at = start + n * self._grain
-                if at >= self.size:
-                    break
-                yield Extent(at, min(self._grain, self.size - at), self._kind(entry))
+            at = start
+            for kind, entries in groupby(self._load_table(number), self._kind):
+                end = min(at + sum(1 for _ in entries) * self._grain, self.size)
+                if end > at:
+                    yield Extent(at, end - at, kind)
+                at = end
 
     def read_into(self, offset: int, buffer: memoryview) -> None:
         """Fill the buffer; raises `OSError`, `ShortRead`, `ImageDamaged`."""

@@ -153,7 +153,7 @@ def test_packing_is_undone_by_unpacking(states):
     assert all(both[n // 4] >> (n % 4 * 2) & 3 == state for n, state in enumerate(states))
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=25)
 @given(st.lists(st.sampled_from([UNKNOWN, DATA, ZERO]), min_size=1, max_size=40), st.data())
 def test_unknown_runs_are_the_unknown_blocks(tmp_path_factory, states, data):
     file = DigestFile.create(tmp_path_factory.mktemp("d") / "d", disk="d", generation=1, size=len(states) * BLOCK)

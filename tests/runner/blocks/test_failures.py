@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 
 import pytest
 
-from runner.blocks.errors import FlushFailed, ReadFailed, ShortRead, SourceChanged, Stopped, WriteFailed
+from runner.blocks.errors import FlushFailed, ReadFailed, RecordFailed, ShortRead, SourceChanged, Stopped, WriteFailed
 from runner.blocks.memory import MemoryDevice, MemorySource
 from tests.runner.blocks.bench import FailingDevice
 
@@ -110,6 +111,41 @@ def test_a_source_that_vanishes_has_changed(bench):
 
     with pytest.raises(SourceChanged, match="No such file"):
         bench.copy(Vanishing(b"x" * 100), MemoryDevice(100))
+
+
+@pytest.fixture
+def full_disk():
+    """Calls that make writing to any file fail from then on, as a full disk does, and undo it at the end."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("moment", ["before", "while copying"])
+def test_a_record_that_cannot_be_written_is_named_and_the_next_call_goes_on(bench, full_disk, moment):
+    class Filling(MemoryDevice):
+        def flush(self):
+            full_disk()
+
+    source = MemorySource.from_picture("DD-D", BLOCK)
+    device = Filling(source.size)
+    if moment == "before":
+        full_disk()
+    with pytest.raises(RecordFailed) as caught:
+        bench.copy(source, device, blank=True)
+    assert caught.value.cause.errno == errno.EFBIG
+    assert str(bench.digests) in caught.value.sentence
+
+
+def test_a_record_in_an_impossible_place_is_named(bench, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(RecordFailed, match="file"):
+        bench.copy(MemorySource(b"x"), MemoryDevice(1), digests=tmp_path / "file" / "disk.digests")
+
+
+def test_the_record_s_directories_are_made(bench, tmp_path):
+    bench.copy(MemorySource(b"x"), MemoryDevice(1), digests=tmp_path / "manifest" / "generation-0001" / "d.digests")
+    assert (tmp_path / "manifest" / "generation-0001" / "d.digests").exists()
 
 
 def test_what_the_progress_callback_raises_ends_the_copy(bench, mixed):
