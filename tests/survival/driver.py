@@ -1,0 +1,144 @@
+"""`hotadd` with the small applier in Terraform's place, and with a fate: where it is to die, or what befalls it.
+
+A server: one JSON request a line on standard input, one answer a line on standard output. Each request is served by a
+fork of its own, so that a run may kill itself, and so that Python's imports (2 s) are paid for once. The request is
+{"words": [...], "env": {...}, "out": FILE, "fate": {...}}; see `Fate`. The answer is {"pid": ...} at once and
+{"status": ...} at the end: the exit code, or minus the signal.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from runner.cli import job as job_module
+from runner.cli import replicate as replicate_command
+from runner.cli import status as status_command
+from runner.cli.main import run
+from runner.journal import Watcher
+from runner.phases import inject, preflight
+from runner.workflow import replication
+from schemas.event import Event
+from tests.applier.project import SmallApplier
+from tests.survival import quick_guest
+
+USED = (replicate_command, status_command)  # loaded before the first fork
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What happens to a run, and when.
+
+    `signal` (a name) is sent to itself at the event (`step`, `status`) whose sentence holds `message`, for the
+    `count`-th time; with `writes`, at the n-th write to a volume in that step instead. `version` is the workflow
+    version the run believes in. `guest`: `quick` (an overlay made by qemu-img, no appliance) or `real`.
+    """
+
+    step: str = ""
+    status: str = "started"
+    message: str = ""
+    count: int = 1
+    writes: int = 0
+    signal: str = "SIGKILL"
+    version: str = "1"
+    guest: str = "quick"
+
+
+class _Fates:
+    """Watches events and writes, and strikes."""
+
+    def __init__(self, fate: Fate) -> None:
+        self._fate = fate
+        self._seen = 0
+        self._step = ""
+        self._written = 0
+
+    def watch(self, event: Event) -> None:
+        fate = self._fate
+        if event.status == "started":
+            self._step = event.step
+        here = (event.step, event.status) == (fate.step, fate.status) and fate.message in (event.message or "")
+        if here and not fate.writes:
+            self._seen += 1
+            if self._seen == fate.count:
+                self._strike()
+
+    def wrote(self, descriptor: int) -> None:
+        if self._step != self._fate.step or not self._fate.writes:
+            return
+        if "/volumes/" in os.readlink(f"/proc/self/fd/{descriptor}"):
+            self._written += 1
+            if self._written == self._fate.writes:
+                self._strike()
+
+    def _strike(self) -> None:
+        os.kill(os.getpid(), signal.Signals[self._fate.signal])
+
+
+def serve(words: list[str], fate: Fate) -> int:
+    """One run of the command line; its exit code."""
+    fates = _Fates(fate)
+
+    @contextmanager
+    def watching(_as_json: bool) -> Iterator[Watcher]:
+        yield fates.watch
+
+    replicate_command.watching = watching
+    job_module.TerraformProject = SmallApplier
+    replication.VERSION = fate.version
+    os.pwrite, os.pwritev = _watched(os.pwrite, fates), _watched(os.pwritev, fates)
+    if fate.guest == "quick":
+        preflight.inspect, preflight.check = quick_guest.inspect, quick_guest.check
+        inject.prepare, inject.check = quick_guest.prepare, quick_guest.check
+    return run(words)
+
+
+def _watched(write: Callable[..., int], fates: _Fates) -> Callable[..., int]:
+    def watched(descriptor: int, *rest: Any) -> int:
+        done = write(descriptor, *rest)
+        fates.wrote(descriptor)
+        return done
+
+    return watched
+
+
+def _fork(request: dict[str, Any]) -> int:
+    child = os.fork()
+    if child:
+        return child
+    code = 70
+    try:
+        os.setsid()
+        output = os.open(request["out"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            del os.environ[name]
+        os.environ.update(request["env"])
+        code = serve(request["words"], Fate(**request["fate"]))
+        sys.stdout.flush()
+    except BaseException as error:  # noqa: BLE001 - the fork must never run the server's loop
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    for line in sys.stdin:
+        child = _fork(json.loads(line))
+        print(json.dumps({"pid": child}), flush=True)
+        _, status = os.waitpid(child, 0)
+        print(json.dumps({"status": os.waitstatus_to_exitcode(status)}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
