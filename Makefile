@@ -5,7 +5,7 @@ PYTEST := $(BIN)/python -m pytest
 # What `make test-fast` leaves out: everything that starts a process or takes its time.
 FAST := not (terraform or guestfs or boot or lab or node or process or slow)
 
-.PHONY: setup demo test test-fast test-all lint lock clean
+.PHONY: setup demo test test-fast test-all bench lint lock clean
 
 setup:
 	@.ci/setup
@@ -21,6 +21,10 @@ test-fast: setup
 
 test-all: setup
 	$(PYTEST)
+
+bench: setup
+	$(BIN)/python benchmarks/synth.py
+	$(BIN)/python benchmarks/copy_disk.py
 
 lint: setup
 	$(BIN)/ruff check .
