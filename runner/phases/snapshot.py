@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from runner.aws.snapshots import Snapshot, SnapshotErrored, create_snapshot, find_snapshots, wait_completed
+from runner.aws.snapshots import (
+    Snapshot,
+    SnapshotErrored,
+    create_snapshot,
+    delete_snapshot,
+    find_snapshots,
+    wait_completed,
+)
 from runner.phases.job import Job
 from runner.phases.move import require_phase
 from runner.phases.records import Restored, is_committed, read_record, restored_file
@@ -56,6 +63,7 @@ def complete_snapshots(job: Job) -> None:
         try:
             for one in _usable(job):
                 wait_completed(job.account, one, job.spec.name, job.stop)
+            _remove_errored(job)
             return
         except SnapshotErrored as error:
             if tried == _TRIES:
@@ -66,6 +74,13 @@ def complete_snapshots(job: Job) -> None:
 def completed_snapshots(job: Job) -> dict[str, str]:
     """Disk id to the id of its completed integrity snapshot, for the disks that have one."""
     return {s.disk: s.id for s in _usable(job) if s.state == "completed"}
+
+
+def _remove_errored(job: Job) -> None:
+    """Delete what ended in `error`: EBS keeps such snapshots for ever, and all disks have a good one now."""
+    for one in find_snapshots(job.account, job.spec.name, job.generation):
+        if one.state == "error":
+            delete_snapshot(job.account, one.id)
 
 
 def _usable(job: Job) -> list[Snapshot]:
