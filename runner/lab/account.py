@@ -44,7 +44,8 @@ def up(
 
     `port` 0 takes a free one. Without `boot`, instances run without QEMU and pass their status checks at once.
     `snapshot_seconds` is how long a snapshot stays `pending`; `status_seconds`, how long a guest may stay silent
-    before it is `impaired`; `settle_seconds`, how long states like `pending` last. If a lab already runs there, it is returned as it is. What a dead lab left is removed.
+    before it is `impaired`; `settle_seconds`, how long states like `stopping` last. If a lab already runs there, it
+    is returned as it is. What a dead lab left is removed.
     """
     directory = directory.absolute()
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from copy import deepcopy
-from typing import Any
+from typing import Any, cast
 
 from moto.core.responses import ActionResult
 from moto.ec2.models import ec2_backends
@@ -14,6 +14,7 @@ from moto.ec2.responses import EC2Response
 from runner.lab import rules
 from runner.lab.fleet import InstanceBackend
 from runner.lab.instances import Instance
+from runner.lab.volumes import Snapshot
 
 CONSOLE_BYTES = 64 * 1024  # "GetConsoleOutput ... the most recent 64 KB"
 # Before the instance is stopped these cannot be changed (ModifyInstanceAttribute).
@@ -87,6 +88,15 @@ class LabResponse(EC2Response):
             assert isinstance(instance, Instance)
             instance.power.forced = bool(self._get_bool_param("Force", False))
         return super().stop_instances()
+
+    def describe_snapshots(self) -> ActionResult:
+        """With OwnerIds, which moto ignores: the AMIs' root snapshots are Amazon's."""
+        owners = {self.current_account if owner == "self" else owner for owner in self._get_param("OwnerIds", [])}
+        result = super().describe_snapshots()
+        if owners:
+            found = cast(dict[str, list[Snapshot]], result.result)["Snapshots"]
+            return ActionResult({"Snapshots": [snapshot for snapshot in found if snapshot.owner_id in owners]})
+        return result
 
     def get_console_output(self) -> ActionResult:
         instance = self.lab.get_instance(self._get_param("InstanceId"))
