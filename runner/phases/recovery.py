@@ -70,8 +70,13 @@ def check_known(job: Job, project: Project) -> None:
 
 
 def recover(job: Job, project: Project, variables: Variables) -> None:
-    """Bring what a dead apply made into the state, and delete its blank duplicates."""
+    """Bring what a dead apply made into the state, and delete its blank duplicates.
+
+    Raises `StateLacks` when something is there that no dead run explains: a state that was lost since preflight would
+    have every volume made a second time.
+    """
     if not _marker(job).exists():
+        check_known(job, project)
         return
     resources = project.resources()
     found = find_tagged(job.account, job.spec.name, "volume")

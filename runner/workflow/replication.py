@@ -75,7 +75,8 @@ def _launched(job: Job) -> Iterator[None]:
         "system_database_url": os.environ.get("HOTADD_DATABASE_URL", f"sqlite:///{job.home.database}"),
         "executor_id": job.spec.name,
         "application_version": VERSION,
-        "log_level": "ERROR",
+        # DBOS logs a failed step as an error, with a traceback; the error itself is told by the command line.
+        "log_level": "CRITICAL",
     }
     DBOS(config=config)
     DBOS.launch()
