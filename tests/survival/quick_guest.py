@@ -38,6 +38,14 @@ def prepare(disks: Sequence[GuestDisk], _options: Options, work: Path) -> Prepar
     return Prepared(_FACTS, (Edit("/etc/fstab", "rewritten", "because the test says so"),), made)
 
 
+def injected(source: bytes) -> bytes:
+    """What a disk holds after the commit: its source, changed at `INJECTED`."""
+    changed = bytearray(source)
+    for at, byte in INJECTED.items():
+        changed[at : at + 4096] = bytes([byte]) * 4096
+    return bytes(changed)
+
+
 def _overlay(disk: GuestDisk, path: Path) -> InjectedDisk:
     path.unlink(missing_ok=True)
     size = overlay.size_of(disk.device)

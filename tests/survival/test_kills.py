@@ -10,7 +10,6 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +17,8 @@ import pytest
 from runner.workflow.sequence import FULL
 from tests.survival.driver import Fate
 from tests.survival.ground import DISK_BYTES, DISKS, EFFECTS, Lab, Replication
-from tests.survival.quick_guest import INJECTED
+from tests.survival.holding import assert_holds
+from tests.survival.quick_guest import injected
 
 pytestmark = [pytest.mark.lab, pytest.mark.process]
 
@@ -102,15 +102,12 @@ class TestKilled:
         self, request: pytest.FixtureRequest, lab: Lab, name: str, disk: str
     ) -> None:
         made: Replication = request.getfixturevalue(name)
-        wanted = bytearray(made.source(disk).read_bytes())
-        for at, byte in INJECTED.items():
-            wanted[at : at + 4096] = bytes([byte]) * 4096
-        _assert_holds(lab.info.layout.volume(made.outputs()["volumes"][disk]), bytes(wanted))
+        assert_holds(lab.info.layout.volume(made.outputs()["volumes"][disk]), injected(made.source(disk).read_bytes()))
 
     @pytest.mark.parametrize("disk", DISKS)
     def test_snapshots_hold_the_source(self, lab: Lab, storm: Replication, disk: str) -> None:
         record = next(d for d in storm.manifest()["disks"] if d["id"] == disk)
-        _assert_holds(lab.info.layout.snapshot(record["integrity_snapshot_id"]), storm.source(disk).read_bytes())
+        assert_holds(lab.info.layout.snapshot(record["integrity_snapshot_id"]), storm.source(disk).read_bytes())
 
     def test_manifest_is_that_of_a_calm_run(self, calm: Replication, storm: Replication) -> None:
         assert _normal(storm) == _normal(calm)
@@ -175,14 +172,6 @@ class TestUpgraded:
 
 def _status(made: Replication) -> str:
     return made.run(["status", str(made.spec)]).said
-
-
-def _assert_holds(file: Path, content: bytes) -> None:
-    """A file of the lab's holds that content, and nothing but zeroes after it."""
-    with open(file, "rb") as held:
-        assert held.read(len(content)) == content
-        while rest := held.read(1 << 24):
-            assert not rest.strip(b"\0")
 
 
 def _normal(made: Replication) -> Any:
