@@ -39,12 +39,15 @@ class AlreadyReplicated(Refused):
         self.generation = generation
 
 
-def generation_to_make(name: str, latest: Manifest | None) -> int:
-    """The generation a run works on: the first, or the one that is prepared and not finished."""
+def generation_to_make(home: Home, latest: Manifest | None) -> int:
+    """The generation a run works on: the first, or the one that is not finished.
+
+    Its working files go last: while they are there, a run died between its manifest's end and its own.
+    """
     if latest is None:
         return 1
-    if latest.status == "finished":
-        raise AlreadyReplicated(name, latest.generation)
+    if latest.status == "finished" and not home.generation(latest.generation).exists():
+        raise AlreadyReplicated(home.name, latest.generation)
     return latest.generation
 
 

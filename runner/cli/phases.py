@@ -27,7 +27,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Events as JSON lines.")]
 
 def _run(spec: Path, as_json: bool, step: str, act: Callable[[Job], None], minutes: float = START_MINUTES) -> None:
     with watching(as_json) as watcher, open_job(spec, watcher, start_minutes=minutes) as job:
-        generation_to_make(job.spec.name, job.manifests.latest())
+        generation_to_make(job.home, job.manifests.latest())
         with job.journal.step(step):
             act(job)
 

@@ -39,7 +39,7 @@ def replicate_command(
         typer.echo("Nothing was called.")
         return
     with watching(as_json) as watcher, open_job(spec, watcher, start_minutes=start_minutes) as job:
-        generation_to_make(job.spec.name, job.manifests.latest())
+        generation_to_make(job.home, job.manifests.latest())
         replicate(job)
         events = read_events(job.home.events)
     if not as_json:

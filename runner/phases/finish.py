@@ -27,5 +27,6 @@ def finish(job: Job) -> None:
         raise ManifestMissing(str(job.manifests.path(job.generation)))
     if manifest.status != "finished":
         job.manifests.write(dataclasses.replace(manifest, status="finished", instance_id=outputs.instance_id))
+        job.journal.tell("manifest finished", f"Generation {job.generation} is on {outputs.instance_id}.")
     release_slots(job.spec, outputs.access_node_id)
     shutil.rmtree(job.generation_directory, ignore_errors=True)
