@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from schemas.spec import Spec
-from stacks.defaults import defaults
+from stacks.defaults import Defaults, defaults
 from stacks.machine import declare_machine
 from stacks.node import declare_node
 from stacks.place import Place
@@ -15,16 +16,26 @@ from stacks.resources import Program
 from stacks.state import machine_state, node_instance
 
 
+_READERS = 16  # states read at a time; 500 of them in S3 would otherwise take half a minute
+
+
 def synthesize(specs: Sequence[Spec], out: Path, place: Place) -> None:
-    """Write the stacks of all specs to `out`, as cdktf does. Raises what reading their states raises."""
+    """Write the stacks of all specs to `out`, as cdktf does. Raises what reading their states raises, and then has
+    written nothing."""
     nodes = plan_nodes(specs)
+    with ThreadPoolExecutor(_READERS) as readers:
+        known = list(readers.map(_look, specs))
     program = Program(out)
     for plan in nodes:
         declare_node(program, plan, place)
-    for spec in specs:
-        default = defaults(spec, machine_state(spec.backend, spec.name))
-        declare_machine(program, spec, place, default, _access_node(spec))
+    for spec, (default, access_node_id) in zip(specs, known, strict=True):
+        declare_machine(program, spec, place, default, access_node_id)
     program.synth()
+
+
+def _look(spec: Spec) -> tuple[Defaults, str]:
+    """What the states say: a machine's defaults, and its access node's instance id."""
+    return defaults(spec, machine_state(spec.backend, spec.name)), _access_node(spec)
 
 
 def _access_node(spec: Spec) -> str:

@@ -92,7 +92,6 @@ class Instance(Attributes):
     vpc_security_group_ids: tuple[Text, ...] | None = None
     key_name: str | None = None
     iam_instance_profile: Text | None = None
-    monitoring: bool | None = None
     user_data: str | None = None
 
 

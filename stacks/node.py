@@ -98,7 +98,6 @@ def _instance(stack: Stack, plan: NodePlan, profile: Reference, group: Reference
         tags=node_tags(node.name),
         vpc_security_group_ids=(group.attribute("id"),),
         iam_instance_profile=profile.attribute("name"),
-        monitoring=True,
         user_data=user_data(node.wheel),
     )
     # A newer AMI or wheel must not stop or replace a node under the volumes it holds: `-replace` does it on purpose.

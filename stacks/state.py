@@ -8,8 +8,11 @@ state that cannot be read is an error, since to go on with `detached` would deta
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from threading import Lock
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
@@ -20,7 +23,11 @@ from schemas.outputs import PHASES, Phase
 from schemas.spec import Backend, S3Backend
 from stacks.place import state_file, state_key
 
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
 _STATE_VERSION = 4
+_MAKING = Lock()
 
 
 class StateUnreadable(HotaddError):
@@ -97,10 +104,22 @@ def _load(backend: Backend, stack: str) -> tuple[bytes, str]:
         raise StateUnreadable(str(file), error.strerror or str(error), hint) from error
 
 
+def _client(region: str) -> S3Client:
+    """One client a region and endpoint: making one takes longer than a GetObject, and 500 machines are 500 of those.
+    Clients may be shared between threads, making them may not."""
+    with _MAKING:
+        return _make_client(region, os.environ.get("AWS_ENDPOINT_URL"))
+
+
+@cache
+def _make_client(region: str, endpoint: str | None) -> S3Client:
+    return boto3.client("s3", region_name=region, endpoint_url=endpoint or None)
+
+
 def _get_object(s3: S3Backend, key: str) -> tuple[bytes, str]:
     where = f"s3://{s3.bucket}/{key}"
     try:
-        body = boto3.client("s3", region_name=s3.region).get_object(Bucket=s3.bucket, Key=key)["Body"].read()
+        body = _client(s3.region).get_object(Bucket=s3.bucket, Key=key)["Body"].read()
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
         if code == "NoSuchKey":
