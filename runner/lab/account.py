@@ -13,10 +13,10 @@ import urllib.request
 from dataclasses import asdict
 from pathlib import Path
 
-from runner.lab.ground import Settings
 from runner.lab.layout import Layout
 from runner.lab.provider import cache_directory, provider_mirror
 from runner.lab.record import LabDown, LabInfo, read_record
+from runner.lab.settings import Settings
 from runner.process import run
 
 ACCESS_KEY = "AKIAHOTADDLAB0000000"

@@ -32,8 +32,11 @@ _MESSAGE = {
     "UnauthorizedOperation": "You are not authorized to perform this operation.",
 }
 _JSON_SERVICES = ("ebs", "kms", "ssm", "dynamodb")
-# Not an error of the call: the snapshot is made, and ends in the state `error`.
-SNAPSHOT_ERROR = "snapshot-error"
+# Not errors of the call, which succeeds; what comes after it goes wrong:
+SNAPSHOT_ERROR = "snapshot-error"  # CreateSnapshot: the snapshot ends in the state `error`
+LAUNCH_ERROR = "launch-error"  # StartInstances, RunInstances: the instance falls back to `stopped`
+LATE_DEVICE = "late-device"  # AttachVolume: the device appears only `delay_seconds` after the volume is attached
+_AFTERMATHS = (SNAPSHOT_ERROR, LAUNCH_ERROR, LATE_DEVICE)
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,9 @@ class Fault:
     """What to do to matching calls.
 
     `service` and `action` select calls ("*" is any). `error_code` is returned without the call being done; empty, the
-    call is only delayed; `snapshot-error` lets CreateSnapshot's snapshot fail. `http_status` 0 stands for the code's
-    own. `after` matching calls go by unharmed first, then `times` are hit (0: all). `delay_seconds` is waited before.
+    call is only delayed; `snapshot-error`, `launch-error` and `late-device` let the call be and spoil what follows.
+    `http_status` 0 stands for the code's own. `after` matching calls go by unharmed first, then `times` are hit (0:
+    all). `delay_seconds` is waited before.
     """
 
     action: str
@@ -85,11 +89,13 @@ class Faults:
         with self._lock:
             return list(self._faults)
 
-    def take(self, service: str, action: str, *, snapshot: bool = False) -> Fault | None:
-        """The first fault that hits this call, counted; `snapshot` asks for those of the snapshot's end alone."""
+    def take(self, service: str, action: str, aftermath: str = "") -> Fault | None:
+        """The first fault that hits this call, counted; `aftermath` asks for those of what follows it alone."""
         with self._lock:
             for number, fault in enumerate(self._faults):
-                if not fault.matches(service, action) or (fault.error_code == SNAPSHOT_ERROR) != snapshot:
+                if not fault.matches(service, action):
+                    continue
+                if (fault.error_code if fault.error_code in _AFTERMATHS else "") != aftermath:
                     continue
                 seen = self._seen[number] = self._seen.get(number, 0) + 1
                 if seen > fault.after and (fault.times == 0 or seen <= fault.after + fault.times):

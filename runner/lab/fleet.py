@@ -12,6 +12,7 @@ from moto.ec2.models.instances import Reservation
 
 from runner.lab import disks, rules
 from runner.lab.accelerator import kvm_works
+from runner.lab.faults import LAUNCH_ERROR
 from runner.lab.instances import Instance
 from runner.lab.layout import nvme_serial
 from runner.lab.machine import Disk, Machine, Network
@@ -76,7 +77,16 @@ class InstanceBackend(VolumeBackend):
             time.sleep(self.ground.settings.settle_seconds)
             kvm = self.ground.settings.boot and kvm_works()
             with self.ground.lock:
-                if instance.state == "pending":
+                if instance.state != "pending":
+                    return
+                spoiled = any(
+                    self.ground.faults.take("ec2", action, LAUNCH_ERROR)
+                    for action in ("StartInstances", "RunInstances")
+                )
+                if spoiled:
+                    # What EC2 says when it may not use the key of an encrypted volume.
+                    instance.fall("Client.InternalError", "Client error on launch")
+                else:
                     instance.power.on(self.machine(instance, kvm), lambda *end: self.guest_ended(instance, *end))
                     instance.enter("running")
 
@@ -103,7 +113,9 @@ class InstanceBackend(VolumeBackend):
             if not instance.power.belongs(vm):
                 return
             instance.power.lost()
-            if code == 0:
+            if code == 0 and instance.instance_initiated_shutdown_behavior == "terminate":
+                instance.finish()
+            elif code == 0:
                 instance.fall("Client.InstanceInitiatedShutdown", "Instance initiated shutdown")
             else:
                 instance.fall("Server.InternalError", f"QEMU ended with exit code {code}: {words}")

@@ -9,17 +9,7 @@ from dataclasses import dataclass, field
 
 from runner.lab.faults import Faults
 from runner.lab.layout import Layout
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How the lab behaves. Times in seconds."""
-
-    boot: bool = True
-    snapshot_seconds: float = 1.0
-    settle_seconds: float = 0.2  # how long a state like `pending` or `stopping` lasts at least
-    status_seconds: float = 300.0  # without a sign of life on the network for so long, a guest is `impaired`
-    stop_seconds: float = 60.0  # how long a guest may take to heed the power button
+from runner.lab.settings import Settings
 
 
 @dataclass(frozen=True)

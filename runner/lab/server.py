@@ -20,9 +20,10 @@ from runner.lab.backend import furnish, install
 from runner.lab.control import Control
 from runner.lab.faults import Faults
 from runner.lab.front import Front
-from runner.lab.ground import Ground, Settings
+from runner.lab.ground import Ground
 from runner.lab.layout import Layout
 from runner.lab.record import write_record
+from runner.lab.settings import Settings
 
 
 def serve(directory: Path, port: int, settings: Settings, ready: int) -> None:

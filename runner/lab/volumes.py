@@ -13,6 +13,7 @@ from moto.ec2.models.elastic_block_store import VolumeAttachment
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 
 from runner.lab import disks, rules
+from runner.lab.faults import LATE_DEVICE, SNAPSHOT_ERROR
 from runner.lab.ground import Ground
 from runner.lab.journal import write_line
 
@@ -170,12 +171,22 @@ class VolumeBackend(EC2Backend):
         assert attachment is not None
         # moto keeps this flag at the instance alone; DescribeVolumes shows it too.
         cast(Any, attachment).delete_on_termination = delete_on_termination
-        link = self.ground.layout.link(instance_id, volume_id)
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.unlink(missing_ok=True)
-        link.symlink_to(os.path.relpath(self.ground.layout.volume(volume_id), link.parent))
+        late = self.ground.faults.take("ec2", "AttachVolume", LATE_DEVICE)
+        if late is None:
+            self.show_device(attachment)
+        else:
+            self.ground.later(late.delay_seconds, lambda: self.show_device(attachment))
         self.note("attach", volume=volume_id, instance=instance_id, device=device_path)
         return attachment
+
+    def show_device(self, attachment: VolumeAttachment) -> None:
+        """Let the device appear where the instance looks for it, as udev does."""
+        if attachment.volume.attachment is not attachment:
+            return
+        link = self.ground.layout.link(attachment.instance.id, attachment.volume.id)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(os.path.relpath(self.ground.layout.volume(attachment.volume.id), link.parent))
 
     def detach_volume(self, volume_id: str, instance_id: str | None, device_path: str | None) -> VolumeAttachment:
         attachment = self.check_detach(volume_id, instance_id)
@@ -220,7 +231,7 @@ class VolumeBackend(EC2Backend):
         with self.ground.unlocked():
             disks.copy_sparse(self.ground.layout.volume(volume_id), self.ground.layout.snapshot(snapshot.id))
         self.note("snapshot", volume=volume_id, snapshot=snapshot.id)
-        spoiled = self.ground.faults.take("ec2", "CreateSnapshot", snapshot=True) is not None
+        spoiled = self.ground.faults.take("ec2", "CreateSnapshot", SNAPSHOT_ERROR) is not None
 
         def end() -> None:
             snapshot.status = "error" if spoiled else "completed"

@@ -1,4 +1,4 @@
-"""A lab without boots, one for a module, and clients that talk to it."""
+"""A lab without boots, one for the session, and clients that talk to it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabInfo]:
     """A lab whose instances run without QEMU; snapshots take 0.3 s."""
     directory = tmp_path_factory.mktemp("lab")
@@ -27,29 +27,29 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabInfo]:
     account.down(directory)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def session(lab: LabInfo) -> boto3.Session:
     return boto3.Session(
         aws_access_key_id=account.ACCESS_KEY, aws_secret_access_key=account.SECRET_KEY, region_name=lab.region
     )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def ec2(lab: LabInfo, session: boto3.Session) -> EC2Client:
     return session.client("ec2", endpoint_url=lab.endpoint)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def ebs(lab: LabInfo, session: boto3.Session) -> EBSClient:
     return session.client("ebs", endpoint_url=lab.endpoint)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def s3(lab: LabInfo, session: boto3.Session) -> S3Client:
     return session.client("s3", endpoint_url=lab.endpoint)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def volume_file(lab: LabInfo) -> Callable[[str], Path]:
     """Where the bytes of a volume are."""
     return lab.layout.volume

@@ -43,7 +43,7 @@ def test_a_spoiled_snapshot_does_not_fail_its_call() -> None:
     faults = Faults()
     faults.add(Fault("CreateSnapshot", error_code="snapshot-error"))
     assert faults.take("ec2", "CreateSnapshot") is None
-    assert faults.take("ec2", "CreateSnapshot", snapshot=True) is not None
+    assert faults.take("ec2", "CreateSnapshot", "snapshot-error") is not None
 
 
 @pytest.mark.parametrize("given", [{"action": "X", "typo": 1}, {"service": "ec2"}])
@@ -127,3 +127,29 @@ def test_a_snapshot_that_ends_in_error(put: Put, ec2: EC2Client, lab: LabInfo, w
         return [found[first], found[second]]
 
     wait_for(states, ["error", "completed"])
+
+
+@pytest.mark.lab
+def test_a_launch_that_falls_back(put: Put, ec2: EC2Client, lab: LabInfo, wait_for: Callable[..., None]) -> None:
+    put(service="ec2", action="RunInstances", error_code="launch-error")
+    asked: dict[str, Any] = {"ImageId": lab.amis["linux"], "InstanceType": "m5.large", "MinCount": 1, "MaxCount": 1}
+    instance_id = ec2.run_instances(**asked)["Instances"][0]["InstanceId"]
+
+    def look() -> tuple[str, str]:
+        instance = ec2.describe_instances(InstanceIds=[instance_id])["Reservations"][0]["Instances"][0]
+        return instance["State"]["Name"], instance.get("StateReason", {}).get("Code", "")
+
+    wait_for(look, ("stopped", "Client.InternalError"))
+
+
+@pytest.mark.lab
+def test_a_device_that_is_late(put: Put, ec2: EC2Client, lab: LabInfo, wait_for: Callable[..., None]) -> None:
+    put(service="ec2", action="AttachVolume", error_code="late-device", delay_seconds=1.5)
+    volume_id = ec2.create_volume(AvailabilityZone=lab.availability_zone, Size=1)["VolumeId"]
+    ec2.attach_volume(VolumeId=volume_id, InstanceId=lab.access_node_id, Device="/dev/xvdf")
+    assert ec2.describe_volumes(VolumeIds=[volume_id])["Volumes"][0]["State"] == "in-use"
+    link = lab.layout.link(lab.access_node_id, volume_id)
+    assert not link.exists()
+    wait_for(link.exists, True)
+    ec2.detach_volume(VolumeId=volume_id)
+    assert not link.is_symlink()

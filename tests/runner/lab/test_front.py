@@ -32,6 +32,7 @@ def test_a_call_is_logged_with_what_it_touched(lab: LabInfo, ec2: EC2Client) -> 
     assert call["resources"] == [volume_id]
     ec2.attach_volume(VolumeId=volume_id, InstanceId=lab.access_node_id, Device="/dev/xvdf")
     assert set(last_call(lab)["resources"]) == {volume_id, lab.access_node_id}
+    ec2.detach_volume(VolumeId=volume_id)
 
 
 def test_an_error_is_logged_by_its_code(lab: LabInfo, ec2: EC2Client, ebs: EBSClient) -> None:
