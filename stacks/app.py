@@ -15,7 +15,6 @@ from stacks.plan import plan_nodes
 from stacks.resources import Program
 from stacks.state import machine_state, node_instance
 
-
 _READERS = 16  # states read at a time; 500 of them in S3 would otherwise take half a minute
 
 
