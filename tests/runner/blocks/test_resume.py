@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -65,7 +66,13 @@ def test_no_more_than_one_interval_is_written_twice(bench, interval):
 @pytest.mark.parametrize("threads", [1, 4])
 def test_the_device_is_flushed_at_a_steady_interval(bench, threads):
     source = MemorySource.from_picture("D" * 64, BLOCK, seed=1)
-    device = MemoryDevice(source.size)
+
+    class Slow(MemoryDevice):
+        def flush(self):
+            super().flush()
+            time.sleep(0.02)  # so that all threads come to wait for it
+
+    device = Slow(source.size)
     bench.copy(source, device, blank=True, save_bytes=16 * BLOCK, threads=threads)
     # At the latest after each interval, at the earliest after half of one; and at the end.
     assert 64 // 16 <= device.flushes <= 64 // 8 + 1

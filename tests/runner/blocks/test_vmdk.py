@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import subprocess
+import tracemalloc
 import zlib
 
 import pytest
@@ -148,8 +149,9 @@ def test_a_map_that_leads_out_of_the_file_is_refused(tmp_path, at, value, field)
     image = bytearray((tmp_path / "disk.vmdk").read_bytes())
     image[at : at + 4] = struct.pack("<I", value)
     (tmp_path / "disk.vmdk").write_bytes(image)
-    with pytest.raises(ImageRefused, match=field):
+    with pytest.raises(ImageRefused) as caught:
         open_source(str(tmp_path / "disk.vmdk"), "vmdk")
+    assert caught.value.field.startswith(field)
 
 
 def test_overlapping_tables_and_grains_are_refused(tmp_path):
@@ -178,6 +180,7 @@ def test_a_file_cut_at_any_4_kib_is_refused(tmp_path, make):
         assert caught.value.exit_code == 3, f"cut at {end}"
 
 
+WHOLE = zlib.compress(bytes(range(256)) * 256)
 BOMB = zlib.compress(bytes(20 * MIB))
 
 
@@ -186,7 +189,8 @@ BOMB = zlib.compress(bytes(20 * MIB))
     [
         struct.pack("<QI", 0, len(BOMB)) + BOMB,
         struct.pack("<QI", 0, 10) + b"0123456789",
-        struct.pack("<QI", 128, 20) + zlib.compress(bytes(GRAIN_BYTES)),
+        struct.pack("<QI", 128, len(WHOLE)) + WHOLE,  # another grain's
+        struct.pack("<QI", 0, len(WHOLE) - 4) + WHOLE[:-4],  # all bytes, no checksum
         struct.pack("<QI", 0, 0xFFFFFFFF),
         struct.pack("<QI", 0, 0),
         struct.pack("<QI", 0, 75_000_000),
@@ -197,8 +201,13 @@ BOMB = zlib.compress(bytes(20 * MIB))
 def test_a_grain_that_is_no_grain_is_damage(tmp_path, grain):
     streamed(tmp_path / "disk.vmdk", content_of("DD"), grains={0: grain})
     source = open_source(str(tmp_path / "disk.vmdk"), "vmdk")
-    with pytest.raises(ImageDamaged) as caught:
-        source.read_into(0, memoryview(bytearray(1000)))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ImageDamaged) as caught:
+            source.read_into(0, memoryview(bytearray(1000)))
+        assert tracemalloc.get_traced_memory()[1] < MIB, "no more than a grain is inflated"
+    finally:
+        tracemalloc.stop()
     assert caught.value.offset == 0
 
 
@@ -207,8 +216,9 @@ def test_a_footer_that_contradicts_the_header_is_refused(tmp_path):
     image = bytearray((tmp_path / "disk.vmdk").read_bytes())
     image[-1024:-512] = header(128 * 5, 130, version=3, flags=0x30001, compression=1)
     (tmp_path / "disk.vmdk").write_bytes(image)
-    with pytest.raises(ImageRefused, match="footer"):
+    with pytest.raises(ImageRefused) as caught:
         open_source(str(tmp_path / "disk.vmdk"), "vmdk")
+    assert caught.value.field == "footer"
 
 
 FLAT = 'RW 8 FLAT "{}" 0'
