@@ -110,6 +110,12 @@ def detach(account: Account, volume: Volume, instance_id: str, stop: Callable[[]
     wait_for(look, f"{volume.id} to leave {instance_id}", seconds=_DETACH_SECONDS, stop=stop)
 
 
+def tag(account: Account, volume_id: str, tags: dict[str, str]) -> None:
+    """Give a volume tags, beside those it has."""
+    with aws_errors("ec2:CreateTags"):
+        account.ec2.create_tags(Resources=[volume_id], Tags=[{"Key": k, "Value": v} for k, v in tags.items()])
+
+
 def delete(account: Account, volume_id: str) -> None:
     """Delete a volume; one that is gone already is no error."""
     if volume_id in find_by_ids(account, [volume_id]):

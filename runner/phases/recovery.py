@@ -11,15 +11,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from runner.aws.instances import find_destinations
-from runner.aws.volumes import Volume, delete, find_tagged
+from runner.aws.instances import Instance, find_destinations
+from runner.aws.volumes import Volume, delete, find_attached, find_tagged, tag
 from runner.journal import timestamp
 from runner.phases.job import Job
 from runner.phases.records import Applying, Restored, applying_file, read_record, restored_file, write_record
 from runner.terraform.guard import DESTINATION, VOLUME
 from runner.terraform.project import Project, Variables
 from schemas.errors import Refused
-from schemas.naming import address
+from schemas.naming import address, tags
 
 
 class StateLacks(Refused):
@@ -103,9 +103,24 @@ def _recover_destination(job: Job, project: Project, resources: dict[str, str], 
         return
     if len(living) > 1:
         raise ManyDestinations(job.spec.name, tuple(i.id for i in living))
+    _tag_shell_root(job, living[0])
     job.journal.tell("recovery", f"{living[0].id}, launched by a run that died, goes into the state as {place}.")
     launched = Variables("detached", True, variables.slots, variables.root_device)
     project.adopt(place, living[0].id, launched)
+
+
+def _tag_shell_root(job: Job, instance: Instance) -> None:
+    """Tag the root that came with an instance which a dead run launched.
+
+    The AWS provider tags it by a call of its own, only once the instance runs (10 s after RunInstances); a run that
+    died in between leaves a root that the root swap must refuse as somebody else's.
+    """
+    root_id = instance.devices.get(instance.root_device, "")
+    for volume in find_attached(job.account, instance.id):
+        # Made from the AMI's snapshot, and nobody's yet: the replica's own volumes carry tags from their creation.
+        if volume.id == root_id and volume.snapshot_id and not volume.replication:
+            tag(job.account, volume.id, tags(job.spec.name, "shell-root", extra=job.spec.tags))
+            job.journal.tell("recovery", f"{volume.id}, the shell's root, has its tags.")
 
 
 def _best(job: Job, volumes: list[Volume]) -> Volume:

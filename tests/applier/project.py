@@ -243,7 +243,9 @@ class SmallApplier:
             kind, name, _ = place
             wanted = self._wanted(values, state)[place]
             if place not in state.resources:
-                state.resources[place] = create(self._ec2, kind, wanted)
+                address = written(place)
+                made = create(self._ec2, kind, wanted, lambda said, at=address: self.tell(f"{at}: {said}"))
+                state.resources[place] = made
                 self.tell(f"{written(place)}: Creation complete")
                 continue
             known = state.resources[place]

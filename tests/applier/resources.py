@@ -74,9 +74,9 @@ def _check(block: Mapping[str, Any], known: Mapping[str, Any], where: str) -> No
             _check(value, inner, f"{where}.{key}")
 
 
-def create(ec2: EC2Client, kind: str, wanted: Attributes) -> Attributes:
-    """Make a resource and wait until it is there; its attributes."""
-    return {VOLUME: _create_volume, ATTACHMENT: _attach, INSTANCE: _run_instance}[kind](ec2, wanted)
+def create(ec2: EC2Client, kind: str, wanted: Attributes, tell: Callable[[str], None]) -> Attributes:
+    """Make a resource and wait until it is there; its attributes. `tell` hears when the wait begins."""
+    return {VOLUME: _create_volume, ATTACHMENT: _attach, INSTANCE: _run_instance}[kind](ec2, wanted, tell)
 
 
 def read(ec2: EC2Client, kind: str, known: Attributes) -> Attributes | None:
@@ -112,7 +112,7 @@ def destroy(ec2: EC2Client, kind: str, known: Attributes) -> None:
         _wait(lambda: _read_attachment(ec2, known) is None, f"{known['volume_id']} to be detached")
 
 
-def _create_volume(ec2: EC2Client, wanted: Attributes) -> Attributes:
+def _create_volume(ec2: EC2Client, wanted: Attributes, tell: Callable[[str], None]) -> Attributes:
     names = {"iops": "Iops", "throughput": "Throughput", "kms_key_id": "KmsKeyId"}
     made = ec2.create_volume(
         AvailabilityZone=wanted["availability_zone"],
@@ -122,6 +122,7 @@ def _create_volume(ec2: EC2Client, wanted: Attributes) -> Attributes:
         TagSpecifications=[{"ResourceType": "volume", "Tags": _tags(wanted["tags"])}],
         **{names[key]: wanted[key] for key in names if key in wanted},
     )["VolumeId"]
+    tell("Still creating...")
     _wait(lambda: _volume(ec2, made)["State"] == "available", f"{made} to be available")
     return _found(_read_volume(ec2, {"id": made}))
 
@@ -148,10 +149,11 @@ def _volume(ec2: EC2Client, volume_id: str) -> Any:
     return found[0] if found else {}
 
 
-def _attach(ec2: EC2Client, wanted: Attributes) -> Attributes:
+def _attach(ec2: EC2Client, wanted: Attributes, tell: Callable[[str], None]) -> Attributes:
     # As the provider does: an attachment that is there already (a run died) is taken, not made.
     if _read_attachment(ec2, wanted) is None:
         ec2.attach_volume(VolumeId=wanted["volume_id"], InstanceId=wanted["instance_id"], Device=wanted["device_name"])
+        tell("Still creating...")
         _wait(lambda: _read_attachment(ec2, wanted) is not None, f"{wanted['volume_id']} to be attached")
     return _found(_read_attachment(ec2, wanted))
 
@@ -165,7 +167,7 @@ def _read_attachment(ec2: EC2Client, known: Attributes) -> Attributes | None:
     return None
 
 
-def _run_instance(ec2: EC2Client, wanted: Attributes) -> Attributes:
+def _run_instance(ec2: EC2Client, wanted: Attributes, tell: Callable[[str], None]) -> Attributes:
     root, metadata = wanted["root_block_device"], wanted["metadata_options"]
     image = ec2.describe_images(ImageIds=[wanted["ami"]])["Images"][0]
     names = {"volume_size": "VolumeSize", "volume_type": "VolumeType", "kms_key_id": "KmsKeyId"}
@@ -194,6 +196,7 @@ def _run_instance(ec2: EC2Client, wanted: Attributes) -> Attributes:
         TagSpecifications=[{"ResourceType": "instance", "Tags": _tags(wanted["tags"])}],
         **more,
     )["Instances"][0]["InstanceId"]
+    tell("Still creating...")
     _wait(lambda: _instance(ec2, made)["State"]["Name"] == "running", f"{made} to run")
     # The provider, too, tags the root volume by a call of its own once the instance runs.
     for one in _instance(ec2, made)["BlockDeviceMappings"]:

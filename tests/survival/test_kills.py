@@ -39,7 +39,12 @@ MIDDLES: dict[str, list[Fate]] = {
     "prepare guest": [Fate("inject", "note")],  # overlays made, no record of them yet
     "commit": [Fate("commit", writes=2), Fate("commit", writes=5)],
     "apply detached": [Fate("terraform", "note", "staging_disk_root[0]: Destruction complete")],
-    "apply launched": [_made("aws_instance.destination[0]"), Fate("recovery", "note", "goes into the state")],
+    "apply launched": [
+        # The provider tags the shell's root by a call of its own, once the instance runs.
+        Fate("terraform", "note", "aws_instance.destination[0]: Still creating"),
+        Fate("recovery", "note", "goes into the state"),
+        Fate("terraform", "note", "Plan: 0"),
+    ],
     "root swap": [Fate("root swap", "note", "is detached"), Fate("root swap", "note", "is deleted")],
     "apply target": [_made("aws_volume_attachment.target_disk_data[0]")],
     "manifest finished": [Fate("manifest finished", "note")],
