@@ -1,7 +1,8 @@
 # Two commands from a fresh checkout: `make demo` and `make test`. Both set up all they need first.
 
 BIN := .venv/bin
-PYTEST := $(BIN)/python -m pytest
+# On all cores; tests that share something costly (a lab, a booted guest, one journey) stay together on one.
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadgroup
 # What `make test-fast` leaves out: everything that starts a process or takes its time.
 FAST := not (terraform or guestfs or boot or lab or node or process or slow)
 

@@ -58,14 +58,14 @@ EVENT = Event("2026-11-23T06:10:14.5Z", "web01", "restore", "progress", "root", 
 KINDS: list[tuple[Kind, Any]] = [("manifest", MANIFEST), ("outputs", OUTPUTS), ("event", EVENT)]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.tuples(st.just("manifest"), manifests) | st.tuples(st.just("outputs"), outputs))
 def test_what_was_written_is_read(written: tuple[Kind, Any]) -> None:
     kind, model = written
     assert read_document(write_document(model, kind), kind, type(model), "here") == model
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(events)
 def test_an_event_is_one_line(event: Event) -> None:
     line = write_document(event, "event", one_line=True)

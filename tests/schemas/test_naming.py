@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.naming import (
@@ -40,6 +40,7 @@ def test_addresses_are_stable(disk: str, expected: str) -> None:
     assert address(disk) == expected
 
 
+@settings(max_examples=30)
 @given(names, names)
 def test_no_machine_shares_its_stack_with_an_access_node(machine: str, node: str) -> None:
     refused = bool(problems(changed("name: web01", f"name: {machine}")))

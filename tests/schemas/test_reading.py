@@ -182,14 +182,14 @@ plain = st.recursive(
 
 
 # PyYAML refuses what YAML calls unprintable, also when JSON has it unescaped; json.dumps escapes all but DEL.
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(plain, st.sampled_from([None, 1, "\t"]))
 def test_json_is_read_as_json(document: Any, indent: int | str | None) -> None:
     text = json.dumps(document, indent=indent).replace("\x7f", "\\u007f")
     assert value(text) == document
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.binary(max_size=200) | st.text("{}[]:,-&*!|>'\"%@`#? \n\tab1\\ux.<~", max_size=80).map(str.encode))
 def test_any_bytes_are_a_document_or_a_fault(data: bytes) -> None:
     try:

@@ -1,0 +1,20 @@
+"""What may run side by side: a file's costly tests stay on one worker, so that their fixtures are made once.
+
+Tests that share a fixture between files say so with `xdist_group`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from tests.process_guard import MARKERS
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    for item in items:
+        costly = any(item.get_closest_marker(name) for name in MARKERS)
+        if costly and item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
