@@ -52,7 +52,7 @@ class InstanceBackend(VolumeBackend):
                     volume.iops = mapping["Ebs"].get("Iops") or volume.iops
                     volume.throughput = mapping["Ebs"].get("Throughput") or volume.throughput
             instance.enter("pending")
-            self.bring_up(instance)
+            self.bring_up(instance, "RunInstances")
         return reservation
 
     def choose_network(self, asked: dict[str, Any], group_names: list[str]) -> None:
@@ -70,8 +70,8 @@ class InstanceBackend(VolumeBackend):
 
     # -- power
 
-    def bring_up(self, instance: Instance) -> None:
-        """From `pending` to `running`, with a guest if there is something to boot."""
+    def bring_up(self, instance: Instance, action: str) -> None:
+        """From `pending` to `running`, as `action` (RunInstances, StartInstances) asks, with a guest if there is something to boot."""
 
         def start() -> None:
             time.sleep(self.ground.settings.settle_seconds)
@@ -79,11 +79,7 @@ class InstanceBackend(VolumeBackend):
             with self.ground.lock:
                 if instance.state != "pending":
                     return
-                spoiled = any(
-                    self.ground.faults.take("ec2", action, LAUNCH_ERROR)
-                    for action in ("StartInstances", "RunInstances")
-                )
-                if spoiled:
+                if self.ground.faults.take("ec2", action, LAUNCH_ERROR) is not None:
                     # What EC2 says when it may not use the key of an encrypted volume.
                     instance.fall("Client.InternalError", "Client error on launch")
                 else:

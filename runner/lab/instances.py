@@ -117,7 +117,7 @@ class Instance(moto_instances.Instance):
         super().start()
         self.enter("pending")
         self.launch_time = utcnow()
-        self.ec2_backend.bring_up(self)
+        self.ec2_backend.bring_up(self, "StartInstances")
         return before
 
     def stop(self) -> InstanceState:

@@ -111,7 +111,8 @@ resource "aws_instance" "destination" {
 """
 
 
-@pytest.fixture(params=["at hand", "3.39.0"])
+# The journey's tests drive the provider at hand through more than this.
+@pytest.fixture(params=[pytest.param("at hand", marks=pytest.mark.slow), "3.39.0"])
 def provided(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param == "at hand":
         monkeypatch.delenv("HOTADD_PROVIDER", raising=False)
