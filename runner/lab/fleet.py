@@ -71,7 +71,10 @@ class InstanceBackend(VolumeBackend):
     # -- power
 
     def bring_up(self, instance: Instance, action: str) -> None:
-        """From `pending` to `running`, as `action` (RunInstances, StartInstances) asks, with a guest if there is something to boot."""
+        """From `pending` to `running`, with a guest if there is something to boot.
+
+        `action` is the call that asked: RunInstances or StartInstances.
+        """
 
         def start() -> None:
             time.sleep(self.ground.settings.settle_seconds)
