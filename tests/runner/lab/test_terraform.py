@@ -10,7 +10,6 @@ import boto3
 import pytest
 
 from runner.lab import account
-from runner.lab.provider import ProviderMissing
 from runner.lab.record import LabInfo
 from runner.process import Completed, run
 
@@ -123,10 +122,7 @@ def provided(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.fixture
 def terraform(provided: str, lab: LabInfo, tmp_path: Path) -> Iterator[Callable[..., Completed]]:
-    try:
-        environment = {**os.environ, **account.environment(lab.directory)}
-    except ProviderMissing as error:
-        pytest.skip(str(error))
+    environment = {**os.environ, **account.environment(lab.directory)}
     binary = os.environ.get("TERRAFORM_BINARY_NAME", "terraform")
     text = CONFIGURATION
     values = (lab.endpoint, lab.access_node_id, lab.vpc_id, lab.amis["linux"], lab.subnet_id)
