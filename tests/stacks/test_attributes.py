@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import types
 import typing
 from importlib.resources import files
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 
 from stacks import attributes
 from stacks.attributes import DATA_SOURCES, RESOURCES, Attributes, Provider
+from tests.stacks.kinds import kind_of
 
 KNOWN = json.loads(files("stacks").joinpath("provider_attributes.json").read_text())
 CASES = [
@@ -20,20 +20,6 @@ CASES = [
     *[pytest.param(one, KNOWN["data"][one.TYPE], id=f"data-{one.TYPE}") for one in DATA_SOURCES],
     pytest.param(Provider, KNOWN["provider"]["aws"], id="provider"),
 ]
-KINDS = {str: "string", int: "number", bool: "bool", attributes.Expression: "string"}
-
-
-def kind_of(annotation: Any) -> str:
-    """The Terraform kind of a field's annotation."""
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        kinds = {kind_of(one) for one in typing.get_args(annotation) if one is not type(None)}
-        assert len(kinds) == 1, annotation
-        return kinds.pop()
-    if typing.get_origin(annotation) is dict:
-        return f"map({kind_of(typing.get_args(annotation)[1])})"
-    if typing.get_origin(annotation) is tuple:
-        return f"list({kind_of(typing.get_args(annotation)[0])})"
-    return "block" if dataclasses.is_dataclass(annotation) and annotation not in KINDS else KINDS[annotation]
 
 
 def nested(annotation: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import typing
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,11 @@ import pytest
 from runner.lab.provider import WHEEL_VERSION, cache_directory, provider_mirror
 from runner.process import Completed, run
 from stacks.attributes import DATA_SOURCES, RESOURCES, Attributes, Provider
+from tests.stacks.kinds import kind_of
 
 pytestmark = [pytest.mark.terraform, pytest.mark.node]
 
 ROOT = Path(__file__).parents[2]
-# Fields whose type is a literal of ours; the schema says "string" for each.
-KINDS = {"string": str, "number": int, "bool": bool}
 
 
 @pytest.fixture(scope="module", params=["at-hand", WHEEL_VERSION])
@@ -77,13 +77,18 @@ def test_every_field_has_the_type_the_provider_says(provider: tuple[Path, dict[s
 
 
 def check(model: type[Attributes], block: dict[str, Any]) -> None:
-    """Each field of a model is an attribute that may be set, or a nested block."""
+    """Each field of a model is an attribute that may be set, of the same type, or a nested block."""
     blocks = block.get("block_types", {})
+    hints = typing.get_type_hints(model)
     for field in dataclasses.fields(model):
         if field.name in blocks:
             continue
         attribute = block["attributes"][field.name]
         assert attribute.get("required") or attribute.get("optional"), f"{model.TYPE}.{field.name} is computed only"
+        # The schema says ["set", "string"] for what the JSON syntax writes as a list.
+        kind = attribute["type"]
+        kind = kind if isinstance(kind, str) else f"{kind[0].replace('set', 'list')}({kind[1]})"
+        assert kind == kind_of(hints[field.name]), f"{model.TYPE}.{field.name}"
         assert not attribute.get("deprecated"), f"{model.TYPE}.{field.name}"
     required = {name for name, attribute in block["attributes"].items() if attribute.get("required")}
     assert required <= {field.name for field in dataclasses.fields(model)}, model.TYPE
