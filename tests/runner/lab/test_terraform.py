@@ -12,6 +12,7 @@ import pytest
 from runner.lab import account
 from runner.lab.record import LabInfo
 from runner.process import Completed, run
+from runner.terraform.binary import terraform_command
 
 pytestmark = [pytest.mark.terraform, pytest.mark.lab]
 MINUTES = 60.0
@@ -123,7 +124,6 @@ def provided(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.fixture
 def terraform(provided: str, lab: LabInfo, tmp_path: Path) -> Iterator[Callable[..., Completed]]:
     environment = {**os.environ, **account.environment(lab.directory)}
-    binary = os.environ.get("TERRAFORM_BINARY_NAME", "terraform")
     text = CONFIGURATION
     values = (lab.endpoint, lab.access_node_id, lab.vpc_id, lab.amis["linux"], lab.subnet_id)
     for word, value in zip(("ENDPOINT", "NODE", "VPC", "AMI", "SUBNET"), values, strict=True):
@@ -131,7 +131,13 @@ def terraform(provided: str, lab: LabInfo, tmp_path: Path) -> Iterator[Callable[
     (tmp_path / "main.tf").write_text(text)
 
     def act(*words: str, accept: tuple[int, ...] = (0,)) -> Completed:
-        return run([binary, *words, "-no-color"], cwd=tmp_path, env=environment, timeout=10 * MINUTES, accept=accept)
+        return run(
+            [*terraform_command(), *words, "-no-color"],
+            cwd=tmp_path,
+            env=environment,
+            timeout=10 * MINUTES,
+            accept=accept,
+        )
 
     s3 = boto3.client(
         "s3",
