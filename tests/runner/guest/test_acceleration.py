@@ -1,0 +1,26 @@
+"""The vCPU probe, held to an accelerator that works everywhere and to one that cannot."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from runner.guest import acceleration
+
+pytestmark = pytest.mark.guestfs  # needs QEMU
+
+
+def test_the_firmware_really_runs_under_tcg():
+    assert acceleration.runs("tcg")
+
+
+@pytest.mark.skipif(os.path.exists("/dev/kvm") and os.access("/dev/kvm", os.R_OK | os.W_OK), reason="/dev/kvm is here")
+def test_no_kvm_is_told():
+    assert not acceleration.runs("kvm")
+
+
+def test_firmware_that_does_not_answer_is_no_acceleration(monkeypatch):
+    monkeypatch.setattr(acceleration, "_CODE", bytes.fromhex("f4ebfd"))  # hlt; jmp
+    monkeypatch.setattr(acceleration, "_SECONDS", 1.0)
+    assert not acceleration.runs("tcg")
