@@ -7,6 +7,7 @@ generation-0001.json is written twice: as `prepared`, when data and integrity sn
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -27,6 +28,7 @@ class ManifestStore(Protocol):
     def read(self, generation: int) -> Manifest | None: ...
     def write(self, manifest: Manifest) -> None: ...
     def latest(self) -> Manifest | None: ...
+    def clear(self) -> None: ...
 
 
 _NAME = re.compile(r"^generation-(\d{4,9})\.json$")
@@ -68,3 +70,7 @@ class Manifests:
         """The newest manifest, or None."""
         numbers = self.generations()
         return self.read(numbers[-1]) if numbers else None
+
+    def clear(self) -> None:
+        """Remove every manifest and digest file."""
+        shutil.rmtree(self.directory, ignore_errors=True)

@@ -125,6 +125,17 @@ class BucketManifests:
                 raise
         self.here.write(manifest)
 
+    def clear(self) -> None:
+        """Remove all the replication keeps in the bucket: manifests, digest files, Terraform's (empty) state."""
+        prefix = f"{self.backend.prefix}/{self.name}/"
+        with aws_errors("s3:ListBucket"):
+            pages = self.account.s3.get_paginator("list_objects_v2").paginate(Bucket=self.backend.bucket, Prefix=prefix)
+            keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+        for key in keys:
+            with aws_errors("s3:DeleteObject"):
+                self.account.s3.delete_object(Bucket=self.backend.bucket, Key=key)
+        self.here.clear()
+
     def _upload(self, file: Path, key: str) -> None:
         key_id = self.backend.kms_key_id
         plain = {"ServerSideEncryption": "AES256"}

@@ -64,6 +64,7 @@ def remove(job: Job, removal: Removal) -> None:
             delete_snapshot(job.account, one.id)
     if outputs is not None:
         release_slots(job.spec, outputs.access_node_id)
+    job.manifests.clear()
     shutil.rmtree(job.home.directory, ignore_errors=True)
 
 

@@ -114,3 +114,17 @@ def _attachment_fault(change: Change, goal: Goal) -> str:
         leaving = goal.after == "detached" and goal.before in (side, "detached")
         return "" if leaving else f"{where} would be detached, but the step leads from {goal.before} to {goal.after}"
     return f"{where} would be changed in place ({', '.join(change.attributes)})"
+
+
+def check_removal(plan: Plan, disks: tuple[str, ...]) -> None:
+    """Raise `PlanRefused` when a plan to remove a replica does anything but delete what is the replica's."""
+    places = {address(disk) for disk in disks}
+    ours = {DESTINATION, *(f"{VOLUME}.{place}" for place in places)}
+    ours |= {f"{ATTACHMENT}.{side}_{place}" for place in places for side in ("staging", "target")}
+    faults = tuple(
+        f"{change.address} ({' and '.join(change.actions)}) is foreign to a removal"
+        for change in plan.changes
+        if change.actions != ("delete",) or change.address.split("[")[0] not in ours
+    )
+    if faults:
+        raise PlanRefused("decommission", faults)
