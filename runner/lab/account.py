@@ -59,10 +59,12 @@ def up(
     )
     # Read by moto when it is imported: only the lab's own AMIs, and no page in a browser may call it.
     moto = {"MOTO_EC2_LOAD_DEFAULT_AMIS": "false", "MOTO_DISABLE_GLOBAL_CORS": "true"}
+    # A user's AWS_PROFILE or AWS_CONFIG_FILE means another account; moto's own botocore would stumble over it.
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     run(
         [sys.executable, "-m", "runner.lab.server", directory, str(port), json.dumps(asdict(settings))],
         timeout=_START_SECONDS,
-        env={**os.environ, **moto},
+        env={**inherited, **moto},
     )
     return info(directory)
 
