@@ -82,8 +82,12 @@ def _build_into(kept: Path, mirror: str, log: Callable[[str], None]) -> None:
         guest = _make_disks(scratch, mirror, log)
         facts = asdict(guest) | {"disks": [(d.id, d.size_bytes) for d in guest.disks]}
         (scratch / "facts.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
-        shutil.rmtree(kept, ignore_errors=True)
-        scratch.rename(kept)  # the cache never shows a half-built guest
+        try:
+            scratch.rename(kept)  # the cache never shows a half-built guest
+        except OSError:
+            if not (kept / "facts.json").is_file():
+                raise
+            # Another process built the same guest meanwhile; its is as good.
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
