@@ -143,14 +143,16 @@ def test_uefi_image_boots_with_uefi(booting: LabInfo, cloud: EC2Client, wait_for
 @pytest.mark.lab
 def test_guests_end_with_the_lab(tmp_path: Path, wait_for: Callable[..., None]) -> None:
     lab = account.up(tmp_path)
-    ec2 = client(lab)
-    instance_id = run_shell(ec2, lab)
-    stop(ec2, instance_id)
-    swap_root(ec2, lab, instance_id, boot_sector(b"HOTADD"))
-    ec2.start_instances(InstanceIds=[instance_id])
-    ec2.get_waiter("instance_running").wait(InstanceIds=[instance_id], WaiterConfig={"Delay": 1})
-    assert _runs(instance_id)
-    account.down(tmp_path)
+    try:
+        ec2 = client(lab)
+        instance_id = run_shell(ec2, lab)
+        stop(ec2, instance_id)
+        swap_root(ec2, lab, instance_id, boot_sector(b"HOTADD"))
+        ec2.start_instances(InstanceIds=[instance_id])
+        ec2.get_waiter("instance_running").wait(InstanceIds=[instance_id], WaiterConfig={"Delay": 1})
+        assert _runs(instance_id)
+    finally:
+        account.down(tmp_path)
     wait_for(lambda: _runs(instance_id), False, 5)
     assert not tmp_path.exists() or not list(tmp_path.iterdir())
 
