@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
+from botocore.exceptions import ClientError
 
 from runner.terraform.plan import Change, Plan, resources_of
 from runner.terraform.project import PlanFile, TerraformFailed, Variables, outputs_of
@@ -76,6 +77,8 @@ class SmallApplier:
         try:
             self._converge(state, asked["values"], asked["destroy"])
             state.outputs = {} if asked["destroy"] else self._outputs(asked["values"], state.resources)
+        except ClientError as error:
+            raise TerraformFailed("apply", [str(error)]) from error
         finally:
             state.write()
 

@@ -145,13 +145,14 @@ class Lab:
 
 @dataclass
 class Replication:
-    """One machine to replicate, with a home of its own. `since` is where its calls begin in the lab's log."""
+    """One machine to replicate, with a home of its own. Its calls in the lab's log go from `since` to `until`."""
 
     name: str
     lab: Lab
     driver: Driver
     directory: Path
     since: int = 0
+    until: int | None = None
     before: dict[str, set[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -211,12 +212,12 @@ backend: {{local: {{path: {self.directory / "state"}}}}}
 
     def effects(self) -> Counter[str]:
         """How often each effect was had in this replication's time: calls that the lab answered well."""
-        calls = self.lab.calls()[self.since :]
+        calls = self.lab.calls()[self.since : self.until]
         return Counter(c["action"] for c in calls if c["status"] == 200 and c["action"] in EFFECTS)
 
     def twice(self) -> list[str]:
         """Effects had more than once on the same resources."""
-        calls = self.lab.calls()[self.since :]
+        calls = self.lab.calls()[self.since : self.until]
         had = Counter(
             f"{c['action']} {' '.join(sorted(r for r in c['resources'] if not _made_by(c['action'], r)))}"
             for c in calls

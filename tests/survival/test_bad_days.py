@@ -59,6 +59,17 @@ def test_an_expired_token(unlucky: Replication, fault: Callable[..., None]) -> N
     assert not unlucky.effects()
 
 
+def test_an_apply_that_fails_for_good_is_told_and_kept_for_status(
+    unlucky: Replication, fault: Callable[..., None]
+) -> None:
+    fault(service="ec2", action="AttachVolume", error_code="UnauthorizedOperation", times=0)
+    ended = unlucky.replicate()
+    assert ended.status == 1 and "terraform apply failed" in ended.said and "AttachVolume" in ended.said, ended.said
+    assert unlucky.effects() == {"CreateVolume": len(DISKS)}
+    told = _status(unlucky)
+    assert "unlucky: failed in apply staging" in told and "AttachVolume" in told
+
+
 def test_ctrl_c_stops_after_the_current_block(unlucky: Replication) -> None:
     ended = unlucky.replicate(Fate("restore", writes=3, signal="SIGINT"))
     assert ended.status == 1, ended.said

@@ -67,6 +67,7 @@ def calm(replication: Callable[[str], Replication]) -> Replication:
     made = replication("calm")
     ended = made.replicate()
     assert ended.status == 0, ended.said
+    made.until = len(made.lab.calls())
     return made
 
 
