@@ -110,6 +110,7 @@ def test_a_fixed_address_is_refused_across_the_process_border(tmp_path):
     assert not list((tmp_path / "work").iterdir())
 
 
+@pytest.mark.slow
 def test_a_damaged_file_system_is_refused(tmp_path):
     root, data = small_guest.build(tmp_path)
     subprocess.run(["debugfs", "-w", "-R", "clri /etc/initramfs-tools", f"{root}{OFFSET}"], check=True, timeout=60)
@@ -117,6 +118,7 @@ def test_a_damaged_file_system_is_refused(tmp_path):
         inspect(disks(root, data), tmp_path / "work")
 
 
+@pytest.mark.slow
 def test_a_huge_configuration_file_is_refused(tmp_path):
     root, data = small_guest.build(tmp_path, changes={"etc/default/grub": "x" * (1024 * 1024 + 1)})
     with pytest.raises(FileTooBig) as refusal:
