@@ -171,3 +171,12 @@ def test_a_full_boot_partition_is_refused_with_the_numbers(make_facts):
         table.decide(make_facts(mounts=mounts), DHCP)
     assert (refusal.value.mount, refusal.value.free) == ("/boot", 10_000_000)
     assert refusal.value.needed > 6_000_000  # a second initramfs beside the first
+
+
+def test_a_complete_initramfs_is_rebuilt_when_a_setting_changes_and_only_then(make_facts):
+    kernel = replace(make_facts().kernels[0], packed=make_facts().kernels[0].loadable)
+    done = {MODULES: "nvme\nnvme-core\nena\nxen-blkfront\nxen-netfront\n"}
+    resume = {"/etc/initramfs-tools/conf.d/resume": "RESUME=/dev/sda6\n"}
+    for files, rebuilds in ((done, 0), ({**done, **resume}, 1)):
+        steps = table.decide(make_facts(files, kernels=(kernel,)), DHCP).steps
+        assert len([step for step in steps if isinstance(step, Rebuild)]) == rebuilds
