@@ -209,9 +209,8 @@ def test_every_fault_is_told_at_once_in_the_order_of_lines() -> None:
 
 
 def test_several_rules_are_told_at_once() -> None:
-    text = volume(
-        "type: gp2, iops: 4000, throughput: 250, encrypted: false, kms_key_id: arn:aws:kms:eu-central-1:111122223333:key/1"
-    )
+    key = "arn:aws:kms:eu-central-1:111122223333:key/1"
+    text = volume(f"type: gp2, iops: 4000, throughput: 250, encrypted: false, kms_key_id: {key}")
     text = text.replace("id: data", "id: root").replace("zone: eu-central-1a", "zone: eu-west-1a")
     assert [p.path for p in problems(text)] == [
         "availability_zone",
