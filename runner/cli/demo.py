@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -70,6 +71,8 @@ def demo_command(
     """Lab up, a Debian guest as VMware leaves one, and its full replication: ends with a booted replica."""
     place = directory if directory is not None else lab.default_directory()
     lab.down(place)
+    # An earlier demo's state names volumes that went with its lab.
+    shutil.rmtree(place / "state", ignore_errors=True)
     info = lab.up(place)
     typer.echo(f"An EC2 account in a box is up at {info.endpoint}.")
     try:
