@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 SUITE = "bookworm"
-MIRROR = "http://deb.debian.org/debian"
 PACKAGES = (
     "linux-image-amd64",  # the cloud kernel lacks vmw_pvscsi and mptspi
     "grub-pc",

@@ -46,14 +46,14 @@ class SampleGuest:
     data_files: tuple[tuple[str, str], ...]  # (name under data_mount, SHA-256 in hex)
 
 
-def build(directory: Path, *, cache: Path, log: Callable[[str], None], mirror: str = recipe.MIRROR) -> SampleGuest:
+def build(directory: Path, *, cache: Path, log: Callable[[str], None]) -> SampleGuest:
     """Put the sample guest's raw disks into `directory`, from `cache` if this recipe was built before.
 
     A first build takes about a minute and needs root and a Debian mirror; raises `tree.NotRoot`, `tree.ToolMissing`.
     """
     kept = cache / f"guest-{recipe_key()}"
     if not (kept / "facts.json").is_file():
-        _build_into(kept, mirror, log)
+        _build_into(kept, log)
     directory.mkdir(parents=True, exist_ok=True)
     facts = json.loads((kept / "facts.json").read_text(encoding="utf-8"))
     log(f"Copying the sample guest to {directory}")
@@ -74,12 +74,12 @@ def recipe_key() -> str:
     return digest.hexdigest()[:16]
 
 
-def _build_into(kept: Path, mirror: str, log: Callable[[str], None]) -> None:
+def _build_into(kept: Path, log: Callable[[str], None]) -> None:
     tree.check_can_build()
     kept.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix="building-", dir=kept.parent))
     try:
-        guest = _make_disks(scratch, mirror, log)
+        guest = _make_disks(scratch, log)
         facts = asdict(guest) | {"disks": [(d.id, d.size_bytes) for d in guest.disks]}
         (scratch / "facts.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
         try:
@@ -92,9 +92,9 @@ def _build_into(kept: Path, mirror: str, log: Callable[[str], None]) -> None:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _make_disks(scratch: Path, mirror: str, log: Callable[[str], None]) -> SampleGuest:
+def _make_disks(scratch: Path, log: Callable[[str], None]) -> SampleGuest:
     root, data = scratch / "tree", scratch / "data"
-    tree.make_tree(root, mirror=mirror, log=log)
+    tree.make_tree(root, log=log)
     data.mkdir()
     data_files = _write_data_files(data)
     log("Writing the disks")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +15,9 @@ from schemas.errors import Refused
 
 _DOWNLOAD_SECONDS = 900.0
 _CONFIGURE_SECONDS = 900.0
+# apt's two formats (sources.list(5)): stanzas of fields, and one line an archive.
+_FIELD = re.compile(r"^(URIs|Suites):[ \t]*(.+)$", re.MULTILINE)
+_LINE = re.compile(rf"^deb\s+(?:\[[^]]*\]\s+)?(\S+)\s+{recipe.SUITE}\s", re.MULTILINE)
 # A tree is no disk, so grub-probe cannot answer; these are its answers on the guest's own disk.
 _GRUB_PROBE = f"""\
 #!/bin/sh
@@ -63,12 +67,26 @@ def check_can_build() -> None:
             raise ToolMissing(program, package)
 
 
-def make_tree(tree: Path, *, mirror: str, log: Callable[[str], None]) -> None:
+def apt_mirror(sources: Path = Path("/etc/apt")) -> list[str]:
+    """The archive that this machine's apt takes the suite from, if it says so; else debootstrap knows one."""
+    for file in sorted([*sources.glob("sources.list"), *sources.glob("sources.list.d/*")]):
+        text = file.read_text(encoding="utf-8", errors="replace")
+        stanzas = [dict(_FIELD.findall(stanza)) for stanza in text.split("\n\n")]
+        wanted = [s["URIs"].split()[0] for s in stanzas if recipe.SUITE in s.get("Suites", "").split() and "URIs" in s]
+        if wanted:
+            return wanted[:1]
+        line = _LINE.search(text)
+        if line:
+            return [line.group(1)]
+    return []
+
+
+def make_tree(tree: Path, *, log: Callable[[str], None]) -> None:
     """Install the guest into the empty directory `tree`."""
-    log(f"Downloading {recipe.SUITE} packages from {mirror}")
+    log(f"Downloading {recipe.SUITE} packages")
     include = ",".join(recipe.PACKAGES)
     run(
-        ["debootstrap", "--variant=minbase", "--foreign", f"--include={include}", recipe.SUITE, tree, mirror],
+        ["debootstrap", "--variant=minbase", "--foreign", f"--include={include}", recipe.SUITE, tree, *apt_mirror()],
         timeout=_DOWNLOAD_SECONDS,
     )
     write_files(tree, recipe.files_before_packages())
