@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.guest.acceleration import accelerator
+from runner.acceleration import accelerator
 from runner.process import ProgramFailed, ProgramMissing, run
 from runner.terraform.binary import terraform_command
 from schemas.errors import HotaddError

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import guestfs
 
-from runner.guest.acceleration import accelerator
+from runner.acceleration import accelerator
 from runner.guest.refusals import ConversionFailed, FileSystemDamaged, FileTooBig
 
 TEXT_BYTES_MOST = 1024 * 1024  # no honest fstab, grub.cfg or interfaces file comes near

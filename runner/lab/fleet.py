@@ -10,8 +10,8 @@ from moto.ec2.models.elastic_block_store import VolumeAttachment
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 from moto.ec2.models.instances import Reservation
 
+from runner.acceleration import accelerator
 from runner.lab import disks, rules
-from runner.lab.accelerator import kvm_works
 from runner.lab.faults import LAUNCH_ERROR
 from runner.lab.instances import Instance
 from runner.lab.layout import nvme_serial
@@ -78,7 +78,7 @@ class InstanceBackend(VolumeBackend):
 
         def start() -> None:
             time.sleep(self.ground.settings.settle_seconds)
-            kvm = self.ground.settings.boot and kvm_works()
+            kvm = self.ground.settings.boot and accelerator() == "kvm"
             with self.ground.lock:
                 if instance.state != "pending":
                     return

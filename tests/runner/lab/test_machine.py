@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.lab.accelerator import kvm_works
+from runner.acceleration import accelerator
 from runner.lab.capture import frames, has_life
 from runner.lab.layout import nvme_serial
 from runner.lab.machine import Disk, Machine, Network, command
@@ -72,7 +72,9 @@ def test_dhcp_gives_the_instance_its_own_address(tmp_path: Path) -> None:
     """iPXE, a DHCP client that is not ours, on the card that Windows gets; a lease is a sign of life."""
     (tmp_path / "0.raw").write_bytes(bytes(1 << 20))
     rom = "romfile=/usr/lib/ipxe/qemu/efi-e1000e.rom,bootindex=2"
-    argv = [value.replace("romfile=", rom) for value in command(machine(tmp_path, windows=True, kvm=kvm_works()))]
+    argv = [
+        value.replace("romfile=", rom) for value in command(machine(tmp_path, windows=True, kvm=accelerator() == "kvm"))
+    ]
     with open(tmp_path / "qemu.log", "wb") as log:
         qemu = Leashed(argv, stderr=log)
     try:

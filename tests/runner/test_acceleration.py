@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runner.guest import acceleration
+from runner import acceleration
 
 pytestmark = pytest.mark.guestfs  # needs QEMU
 
