@@ -12,10 +12,14 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
+
+from botocore import endpoint
 
 from runner.cli import job as job_module
 from runner.cli import replicate as replicate_command
@@ -27,6 +31,9 @@ from runner.workflow import replication
 from schemas.event import Event
 from tests.applier.project import SmallApplier
 from tests.survival import quick_guest
+
+# botocore's waits between two tries add up to 35 s on average; how often it tries is what the tests count.
+_HASTE = 20
 
 USED = (replicate_command, status_command)  # loaded before the first fork
 
@@ -90,6 +97,7 @@ def serve(words: list[str], fate: Fate) -> int:
         yield fates.watch
 
     replicate_command.watching = watching
+    endpoint.time = SimpleNamespace(sleep=lambda seconds: time.sleep(seconds / _HASTE))
     job_module.TerraformProject = SmallApplier
     replication.VERSION = fate.version
     os.pwrite, os.pwritev = _watched(os.pwrite, fates), _watched(os.pwritev, fates)

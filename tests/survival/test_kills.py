@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -75,6 +75,12 @@ def calm(replication: Callable[[str], Replication]) -> Replication:
 def storm(replication: Callable[[str], Replication], calm: Replication) -> Replication:
     """The replication that is killed again and again. Made after the calm one has had its effects."""
     return replication("storm")
+
+
+@pytest.fixture(scope="module")
+def moving(replication: Callable[[str], Replication], calm: Replication) -> Replication:
+    """The replication that is upgraded again and again."""
+    return replication("moving")
 
 
 class TestKilled:
@@ -148,10 +154,6 @@ class TestKilled:
 
 class TestUpgraded:
     """Killed, then gone on with by a release whose workflow has another number, three times over."""
-
-    @pytest.fixture(scope="class")
-    def moving(self, replication: Callable[[str], Replication], calm: Replication) -> Iterator[Replication]:
-        yield replication("moving")
 
     @pytest.mark.parametrize(
         "fate",
