@@ -26,6 +26,7 @@ test-all: setup
 bench: setup
 	$(BIN)/python benchmarks/synth.py
 	$(BIN)/python benchmarks/copy_disk.py
+	PYTHONPATH=. $(BIN)/python benchmarks/own_time.py
 
 lint: setup
 	$(BIN)/ruff check .

@@ -1,6 +1,7 @@
 """The sample guest as it is: it boots on VMware's controller, and from NVMe it cannot find its root.
 
-It has no serial console, so its VGA text screen is read out of QEMU's memory (80 x 25 cells of character and colour).
+It has no serial console, so its VGA text screen is read out of QEMU's memory (cells of character and colour, 80 a
+line; the screen scrolls through all 32 KiB).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from runner.lab.provider import cache_directory
 pytestmark = [pytest.mark.boot, pytest.mark.process]
 
 _VGA_TEXT = 0xB8000
-_CELLS = 80 * 25
+_CELLS = 16 * 1024
 _SECONDS = 600.0  # emulated, on a busy machine
 CONTROLLERS = {
     "nvme": ["-device", "nvme,serial=root,drive=d0,bootindex=0", "-device", "nvme,serial=data,drive=d1"],
@@ -29,7 +30,7 @@ CONTROLLERS = {
 def screen(monitor: Path, scratch: Path) -> str:
     with socket.socket(socket.AF_UNIX) as line:
         line.connect(str(monitor))
-        line.sendall(f"pmemsave {_VGA_TEXT:#x} {_CELLS * 2} {scratch}\n".encode())
+        line.sendall(f'pmemsave {_VGA_TEXT:#x} {_CELLS * 2} "{scratch}"\n'.encode())
         time.sleep(0.5)
     shown = scratch.read_bytes()[::2].decode("cp437") if scratch.exists() else ""
     return "\n".join(shown[at : at + 80].rstrip() for at in range(0, len(shown), 80))
