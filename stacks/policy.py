@@ -21,6 +21,10 @@ Condition = dict[str, dict[str, str | list[str]]]
 _OURS: Condition = {"Null": {f"aws:ResourceTag/{TAG_REPLICATION}": "false"}}
 _MADE_OURS: Condition = {"Null": {f"aws:RequestTag/{TAG_REPLICATION}": "false"}}
 _NODE: Condition = {"Null": {f"aws:ResourceTag/{TAG_NODE}": "false"}}
+_BECOMES_SHELL_ROOT: Condition = {
+    "StringEquals": {f"aws:RequestTag/{TAG_ROLE}": "shell-root"},
+    "Null": {f"aws:ResourceTag/{TAG_ROLE}": "true", "ec2:ParentSnapshot": "false"},
+}
 _SHELL_ROOT: Condition = {"StringEquals": {f"aws:ResourceTag/{TAG_ROLE}": "shell-root"}}
 
 
@@ -101,6 +105,9 @@ CONTROL = (
         (_VOLUME, _SNAPSHOT, _INSTANCE),
         {"StringEquals": {"ec2:CreateAction": ["CreateVolume", "CreateSnapshot", "RunInstances"]}},
     ),
+    # The provider tags the shell's root by a call of its own, once the instance runs. The role could mark any untagged
+    # volume made from a snapshot so, and then delete it: docs/limits.md tells. Only these marks, only where none is.
+    Statement("MarkShellRoots", ("ec2:CreateTags",), (_VOLUME,), _BECOMES_SHELL_ROOT),
     Statement("TagOurs", ("ec2:CreateTags", "ec2:DeleteTags"), (_VOLUME, _SNAPSHOT, _INSTANCE), _OURS),
 )
 

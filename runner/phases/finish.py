@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
 
 from runner.phases.job import Job
@@ -29,4 +30,9 @@ def finish(job: Job) -> None:
         job.manifests.write(dataclasses.replace(manifest, status="finished", instance_id=outputs.instance_id))
         job.journal.tell("manifest finished", f"Generation {job.generation} is on {outputs.instance_id}.")
     release_slots(job.spec, outputs.access_node_id)
-    shutil.rmtree(job.generation_directory, ignore_errors=True)
+    if job.generation_directory.exists():
+        # In one piece: while the directory is there under its own name, this run has not ended.
+        leaving = job.generation_directory.with_suffix(".done")
+        shutil.rmtree(leaving, ignore_errors=True)
+        os.rename(job.generation_directory, leaving)
+        shutil.rmtree(leaving, ignore_errors=True)

@@ -16,9 +16,10 @@ from runner.aws.volumes import Volume, delete, find_attached, find_tagged, tag
 from runner.journal import timestamp
 from runner.phases.job import Job
 from runner.phases.records import Applying, Restored, applying_file, read_record, restored_file, write_record
-from runner.terraform.guard import DESTINATION, VOLUME
+from runner.terraform.guard import DESTINATION, VOLUME, PlanRefused
 from runner.terraform.project import Project, Variables
 from schemas.errors import Refused
+from schemas.manifest import DiskRecord
 from schemas.naming import address, tags
 
 
@@ -51,9 +52,16 @@ def _marker(job: Job) -> Path:
 
 @contextmanager
 def applying(job: Job, step: str) -> Iterator[None]:
-    """Mark that a plan and its apply run; the mark stays when they do not come to their end."""
+    """Mark that a plan and its apply run; the mark stays when they do not come to their end.
+
+    A plan that was refused is an end: nothing was applied.
+    """
     write_record(_marker(job), Applying(step, os.getpid(), timestamp()))
-    yield
+    try:
+        yield
+    except PlanRefused:
+        _marker(job).unlink(missing_ok=True)
+        raise
     _marker(job).unlink(missing_ok=True)
 
 
@@ -129,7 +137,15 @@ def _best(job: Job, volumes: list[Volume]) -> Volume:
 
 
 def _blank(job: Job, volume: Volume) -> bool:
-    """Whether a volume was never more than an empty volume: unattached, made from nothing, not restored to."""
+    """Whether a volume was never more than an empty volume: unattached, made from nothing, in no record of ours."""
     restored = read_record(restored_file(job.generation_directory, volume.disk), Restored)
     written = restored is not None and restored.volume_id == volume.id
-    return volume.state == "available" and not volume.attachments and not volume.snapshot_id and not written
+    if written or any(disk.volume_id == volume.id for disk in _recorded(job)):
+        return False
+    return volume.state == "available" and not volume.attachments and not volume.snapshot_id
+
+
+def _recorded(job: Job) -> list[DiskRecord]:
+    """The disks of every manifest there is."""
+    manifests = (job.manifests.read(number) for number in job.manifests.generations())
+    return [disk for manifest in manifests if manifest is not None for disk in manifest.disks]

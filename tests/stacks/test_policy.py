@@ -76,7 +76,12 @@ def test_tagging_is_for_creation_and_for_ours() -> None:
     conditions = [one["Condition"] for one in allowing("ec2:CreateTags")]
     assert {"Null": {f"aws:ResourceTag/{TAG_REPLICATION}": "false"}} in conditions
     assert any("ec2:CreateAction" in json.dumps(condition) for condition in conditions)
-    assert len(conditions) == 2
+    # The mark of a shell's root: on volumes made from a snapshot that carry no role of ours yet, and no other mark.
+    assert {
+        "StringEquals": {f"aws:RequestTag/{TAG_ROLE}": "shell-root"},
+        "Null": {f"aws:ResourceTag/{TAG_ROLE}": "true", "ec2:ParentSnapshot": "false"},
+    } in conditions
+    assert len(conditions) == 3
 
 
 def test_removal_is_apart() -> None:
