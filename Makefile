@@ -1,8 +1,10 @@
 # Two commands from a fresh checkout: `make demo` and `make test`. Both set up all they need first.
 
 BIN := .venv/bin
-# On all cores; tests that share something costly (a lab, a booted guest, one journey) stay together on one.
-PYTEST := $(BIN)/python -m pytest -n auto --dist loadgroup
+# Three workers on two cores: the long tests wait for the provider's polls half of their time. Tests that share something
+# costly (a lab, a booted guest, one journey) stay together on one.
+WORKERS ?= 3
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 # What `make test-fast` leaves out: everything that starts a process or takes its time.
 FAST := not (terraform or guestfs or boot or lab or node or process or slow)
 

@@ -18,3 +18,12 @@ def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
         costly = any(item.get_closest_marker(name) for name in MARKERS)
         if costly and item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Groups hold, or the run ends: a pytest that xdist does not know ran one journey on every worker."""
+    if not getattr(session.config.option, "loadgroup", False):
+        return
+    loose = [item.nodeid for item in session.items if item.get_closest_marker("xdist_group") and "@" not in item.nodeid]
+    if loose:
+        raise pytest.UsageError(f"pytest-xdist does not group {len(loose)} tests, {loose[0]} among them")
