@@ -77,7 +77,7 @@ class Home:
             who = {
                 "pid": os.getpid(),
                 "host": socket.gethostname(),
-                "user": getpass.getuser(),
+                "user": user(),
                 "since": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             }
             os.ftruncate(descriptor, 0)
@@ -104,6 +104,14 @@ class Home:
             return ""
         finally:
             os.close(descriptor)
+
+
+def user() -> str:
+    """The user's name, or the number of one without a name (in containers)."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 def state_directory() -> Path:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 
-from schemas.document import read_document, write_document
+from schemas.document import DocumentDamaged, read_document, write_document
 from schemas.errors import HotaddError
 from schemas.event import Event
 
@@ -69,17 +69,22 @@ class Journal:
         with self._lock:
             self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             # One write of one line in append mode: a kill leaves whole lines, or one cut line at the very end.
-            descriptor = os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(self._file, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
-                os.write(descriptor, line.encode())
+                size = os.fstat(descriptor).st_size
+                cut = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+                os.write(descriptor, (b"\n" if cut else b"") + line.encode())
             finally:
                 os.close(descriptor)
             self._watcher(event)
 
 
 def read_events(file: Path) -> list[Event]:
-    """All whole events of a log; a last line that a kill cut off is passed over."""
+    """All whole events of a log; lines that a kill or a full disk cut off are passed over."""
     if not file.exists():
         return []
-    lines = file.read_bytes().split(b"\n")[:-1]
-    return [read_document(line, "event", Event, str(file)) for line in lines if line.strip()]
+    events = []
+    for line in file.read_bytes().splitlines():
+        with suppress(DocumentDamaged):
+            events.append(read_document(line, "event", Event, str(file)))
+    return events

@@ -77,7 +77,9 @@ class AccessDenied(HotaddError):
     """The role lacks a permission."""
 
     def __init__(self, action: str, said: str) -> None:
-        super().__init__(f"AWS denied {action}: {said}", "Give the role this action; docs/iam.md has the whole policy.")
+        super().__init__(
+            f"AWS denied {action}: {said}", "Give the role this action; docs/iam.md tells where the whole policy is."
+        )
         self.action = action
 
 

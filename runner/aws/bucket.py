@@ -102,20 +102,17 @@ class BucketManifests:
     def write(self, manifest: Manifest) -> None:
         """Write a manifest after its digest files. Raises `ManifestChanged`."""
         known = self.read(manifest.generation)
-        if known is None:
+        if known is None or known.disks != manifest.disks:
             for disk in manifest.disks:
                 self._upload(self.here.directory / disk.digest_file, f"{self._prefix}/{disk.digest_file}")
         body = write_document(manifest, "manifest").encode()
         key = self._key(manifest.generation)
-        request: PutObjectRequestTypeDef = {"Bucket": self.backend.bucket, "Key": key, "Body": body}
+        request = self._request(key)
+        request["Body"] = body
         if known is None:
             request["IfNoneMatch"] = "*"
         else:
             request["IfMatch"] = self._etags[manifest.generation]
-        key_id = self.backend.kms_key_id
-        if key_id is not None:
-            request["SSEKMSKeyId"] = key_id
-        request["ServerSideEncryption"] = "AES256" if key_id is None else "aws:kms"
         with aws_errors("s3:PutObject"):
             try:
                 self.account.s3.put_object(**request)
@@ -137,11 +134,19 @@ class BucketManifests:
         self.here.clear()
 
     def _upload(self, file: Path, key: str) -> None:
+        with file.open("rb") as body, aws_errors("s3:PutObject"):
+            request = self._request(key)
+            request["Body"] = body
+            self.account.s3.put_object(**request)
+
+    def _request(self, key: str) -> PutObjectRequestTypeDef:
+        """Where an object goes, and how it is encrypted."""
+        request: PutObjectRequestTypeDef = {"Bucket": self.backend.bucket, "Key": key}
         key_id = self.backend.kms_key_id
-        plain = {"ServerSideEncryption": "AES256"}
-        extra = plain if key_id is None else {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key_id}
-        with aws_errors("s3:PutObject"):
-            self.account.s3.upload_file(str(file), self.backend.bucket, key, ExtraArgs=extra)
+        if key_id is not None:
+            request["SSEKMSKeyId"] = key_id
+        request["ServerSideEncryption"] = "AES256" if key_id is None else "aws:kms"
+        return request
 
     @property
     def _prefix(self) -> str:

@@ -33,6 +33,17 @@ class Instance:
     role: str
 
 
+class InstanceGone(HotaddError):
+    """An instance that is needed was terminated."""
+
+    def __init__(self, instance_id: str, wanted: str) -> None:
+        super().__init__(
+            f"{instance_id} is gone; it will not be {wanted}.",
+            "Somebody terminated it. Decommission the replica, and replicate again.",
+        )
+        self.instance_id = instance_id
+
+
 class InstanceFellBack(HotaddError):
     """An instance that should run went back to stopped or terminated."""
 
@@ -42,7 +53,7 @@ class InstanceFellBack(HotaddError):
             f"{instance_id} fell back to {state}: {reason or 'EC2 gave no reason'}.",
             "Its volumes' KMS key cannot be used: grant the caller kms:CreateGrant, Decrypt and GenerateDataKey*."
             if kms
-            else f"Look at its console (`hotadd status`, or get-console-output of {instance_id}), then run it again.",
+            else f"Look at its console (get-console-output of {instance_id}), then run it again.",
         )
         self.instance_id = instance_id
         self.state = state
@@ -89,8 +100,9 @@ def find_destinations(account: Account, replication: str) -> list[Instance]:
 def _wait_state(account: Account, instance_id: str, wanted: str, stop: Callable[[], bool]) -> None:
     def look() -> tuple[bool | None, str]:
         now = find_instance(account, instance_id)
-        state = "gone" if now is None else now.state
-        return (True if state == wanted else None), state
+        if now is None or now.state in _GONE:
+            raise InstanceGone(instance_id, wanted)
+        return (True if now.state == wanted else None), now.state
 
     wait_for(look, f"{instance_id} to be {wanted}", seconds=_STATE_SECONDS, stop=stop)
 
@@ -106,10 +118,12 @@ def stop_instance(account: Account, instance_id: str, stop: Callable[[], bool]) 
     _wait_state(account, instance_id, "stopped", stop)
 
 
-def start_instance(account: Account, instance_id: str) -> None:
+def start_instance(account: Account, instance_id: str, stop: Callable[[], bool]) -> None:
     """Start an instance that is stopped; nothing happens to one that runs."""
     now = find_instance(account, instance_id)
-    if now is not None and now.state == "stopped":
+    if now is not None and now.state == "stopping":
+        _wait_state(account, instance_id, "stopped", stop)
+    if now is not None and now.state in ("stopped", "stopping"):
         with aws_errors("ec2:StartInstances"):
             account.ec2.start_instances(InstanceIds=[instance_id])
 
@@ -158,7 +172,6 @@ class TypeLimits:
     shared_with_interfaces: bool
     architectures: tuple[str, ...]
     boot_modes: tuple[str, ...]
-    hypervisor: str
 
 
 def find_type(account: Account, instance_type: str) -> TypeLimits | None:
@@ -179,7 +192,6 @@ def find_type(account: Account, instance_type: str) -> TypeLimits | None:
         shared_with_interfaces=ebs.get("AttachmentLimitType", "shared") == "shared",
         architectures=tuple(raw.get("ProcessorInfo", {}).get("SupportedArchitectures", [])),
         boot_modes=tuple(raw.get("SupportedBootModes", [])),
-        hypervisor=raw.get("Hypervisor", "nitro"),
     )
 
 
@@ -198,6 +210,7 @@ class Image:
     product_codes: tuple[str, ...]
     root_device: str
     root_device_type: str
+    ebs_volumes: int
 
 
 def find_image(account: Account, image_id: str) -> Image | None:
@@ -219,6 +232,7 @@ def find_image(account: Account, image_id: str) -> Image | None:
         product_codes=tuple(c.get("ProductCodeId", "") for c in raw.get("ProductCodes", [])),
         root_device=raw.get("RootDeviceName", ""),
         root_device_type=raw.get("RootDeviceType", ""),
+        ebs_volumes=sum(1 for mapping in raw.get("BlockDeviceMappings", []) if mapping.get("Ebs")),
     )
 
 

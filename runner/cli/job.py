@@ -95,7 +95,8 @@ def _stop_on_interrupt() -> Iterator[Callable[[], bool]]:
 
     def ask(number: int, _frame: object) -> None:
         asked.set()
-        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+        # The second time the kernel ends us: children die on their leash, and the lock is free only when all is over.
+        signal.signal(number, signal.SIG_DFL)
         typer.echo("hotadd: stopping after the current block; once more stops at once.", err=True)
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}

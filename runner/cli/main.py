@@ -73,6 +73,11 @@ def run(words: list[str]) -> int:
         # The reader of our output went away: as `head` ends a pipeline.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        typer.echo(f"hotadd: {place}{error.strerror or error}.", err=True)
+        typer.echo("hint: Check that the path exists, that it is yours, and that the disk is not full.", err=True)
+        return FAILED
 
 
 def _overview() -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 
-from runner.aws.instances import stop_instance
+from runner.aws.instances import find_instance, stop_instance
 from runner.aws.snapshots import delete_snapshot, find_snapshots
 from runner.aws.volumes import delete, find_tagged
 from runner.phases.job import Job
 from runner.phases.move import placement
+from runner.phases.recovery import recover
 from runner.phases.reservation import release_slots
+from runner.phases.statelock import unlock_dead
 from runner.terraform.guard import check_removal
 from runner.terraform.project import PlanFile, Variables
 from schemas.errors import Refused
@@ -41,6 +43,10 @@ def plan_removal(job: Job) -> Removal:
         raise NotMarked(job.spec.name)
     project = job.project()
     project.init()
+    unlock_dead(job, project)
+    # What a dead run made goes into the state first, or it would stay; and a state that does not know what carries our
+    # tags is the wrong one: its snapshots would be those of a live replica.
+    recover(job, project, _variables(job))
     plan = project.plan("decommission", _variables(job), refresh=True, destroy=True)
     check_removal(plan.plan, tuple(disk.id for disk in job.spec.source.disks))
     snapshots = tuple(s.id for s in find_snapshots(job.account, job.spec.name))
@@ -51,9 +57,10 @@ def remove(job: Job, removal: Removal) -> None:
     """Stop the destination, apply the plan as it was shown, delete the snapshots and the replication's home."""
     project = job.project()
     outputs = project.outputs()
-    if outputs is not None and outputs.instance_id:
+    instance = find_instance(job.account, outputs.instance_id) if outputs and outputs.instance_id else None
+    if instance is not None and instance.state != "shutting-down":
         with job.journal.step("stop"):
-            stop_instance(job.account, outputs.instance_id, job.stop)
+            stop_instance(job.account, instance.id, job.stop)
     with job.journal.step("destroy"):
         project.apply(removal.plan)
         for volume in find_tagged(job.account, job.spec.name, "shell-root"):

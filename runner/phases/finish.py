@@ -20,12 +20,26 @@ class ManifestMissing(IntegrityViolated):
         self.path = path
 
 
+class VolumesDiffer(IntegrityViolated):
+    """The destination has other volumes than those that the manifest records."""
+
+    def __init__(self, replication: str, disks: tuple[str, ...]) -> None:
+        super().__init__(
+            f"{replication} has other volumes than were copied, for {', '.join(disks)}: somebody replaced them.",
+            "The replica is not what was copied. Decommission it, and replicate again.",
+        )
+        self.disks = disks
+
+
 def finish(job: Job) -> None:
-    """Write the manifest `finished`."""
+    """Write the manifest `finished`. Raises `VolumesDiffer`."""
     outputs = require_phase(job, "replicate", "target")
     manifest = job.manifests.read(job.generation)
     if manifest is None:
         raise ManifestMissing(str(job.manifests.path(job.generation)))
+    other = tuple(disk.id for disk in manifest.disks if outputs.volumes.get(disk.id) != disk.volume_id)
+    if other:
+        raise VolumesDiffer(job.spec.name, other)
     if manifest.status != "finished":
         job.manifests.write(dataclasses.replace(manifest, status="finished", instance_id=outputs.instance_id))
         job.journal.tell("manifest finished", f"Generation {job.generation} is on {outputs.instance_id}.")

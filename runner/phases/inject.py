@@ -7,11 +7,9 @@ redone. Overlays lost during it: the injected blocks are rewritten from the sour
 
 from __future__ import annotations
 
-import json
 from contextlib import closing
 from pathlib import Path
 
-from runner.atomic import write_atomically
 from runner.blocks.device import open_device
 from runner.blocks.extent import BLOCK
 from runner.blocks.source import open_source
@@ -26,47 +24,50 @@ from runner.phases.records import (
     Committed,
     Restored,
     committed_file,
+    injection_file,
     is_committed,
     read_record,
     restored_file,
     write_record,
 )
-from runner.phases.snapshot import NotRestored, completed_snapshots
-from schemas.errors import Refused
+from runner.phases.restore import source_record
+from runner.phases.snapshot import NotRestored, check_completed, prepared_manifest
+from schemas.errors import IntegrityViolated
 from schemas.manifest import DiskRecord, EditRecord, InjectedBlock, Manifest
 
 
-class NotSnapshot(Refused):
-    """A disk's integrity snapshot is not completed: nothing may be injected yet."""
+class SourceMoved(IntegrityViolated):
+    """A source changed after it was copied, where its old bytes are needed."""
 
-    def __init__(self, disks: tuple[str, ...]) -> None:
+    def __init__(self, disk: str) -> None:
         super().__init__(
-            f"The integrity snapshot of {', '.join(disks)} is not completed.",
-            "Run `hotadd snapshot` first: nothing is injected before the source's bytes are safe.",
+            f"A commit of disk {disk} may have begun, its overlay is lost, and its source changed since it was copied.",
+            "Run `hotadd restore`, which copies the data anew, and then `hotadd replicate`.",
         )
-        self.disks = disks
+        self.disk = disk
 
 
 def prepare_guest(job: Job) -> None:
     """Convert the guest in overlays over its volumes; the volumes themselves are only read."""
     if is_committed(job.generation_directory) or _prepared(job) is not None:
         return
+    begun = prepared_manifest(job)
+    if begun is not None:
+        _rewrite_from_source(job, begun)
+    injection_file(job.generation_directory).unlink(missing_ok=True)  # never beside overlays it does not describe
     options = guest_options(job.spec)
     made = prepare(guest_disks(job.spec, _devices(job)), options, job.generation_directory)
     check(made.facts, options)
     for edit in made.edits:
         job.journal.tell("inject", f"{edit.path}: {edit.action}")
-    write_atomically(_injection(job), json.dumps(made.to_document(), sort_keys=True) + "\n")
+    write_record(injection_file(job.generation_directory), made)
 
 
 def write_prepared(job: Job) -> None:
     """Write the manifest `prepared`: data and integrity snapshots are complete, the injected blocks are known."""
     if job.manifests.read(job.generation) is not None and is_committed(job.generation_directory):
         return
-    snapshots = completed_snapshots(job)
-    missing = tuple(d.id for d in job.spec.source.disks if d.id not in snapshots)
-    if missing:
-        raise NotSnapshot(missing)
+    snapshots = check_completed(job)
     prepared = _prepared(job)
     if prepared is None:
         prepare_guest(job)
@@ -115,15 +116,9 @@ def commit_overlays(job: Job) -> None:
     """Copy the overlays' changed blocks onto the volumes, and record that it is done."""
     if is_committed(job.generation_directory):
         return
-    manifest = job.manifests.read(job.generation)
     prepared = _prepared(job)
-    if manifest is None or prepared is None:
-        if manifest is not None:
-            _rewrite_from_source(job, manifest)
-        complete = completed_snapshots(job)
-        missing = tuple(d.id for d in job.spec.source.disks if d.id not in complete)
-        if missing:
-            raise NotSnapshot(missing)
+    if prepared is None or prepared_manifest(job) is None:
+        check_completed(job)
         prepare_guest(job)
         write_prepared(job)
         prepared = _prepared(job)
@@ -146,16 +141,11 @@ def inject(job: Job) -> None:
     commit_overlays(job)
 
 
-def _injection(job: Job) -> Path:
-    return job.generation_directory / "injection.json"
-
-
 def _prepared(job: Job) -> Prepared | None:
     """What an earlier prepare made, if its overlays are still there."""
-    path = _injection(job)
-    if not path.exists():
+    made = read_record(injection_file(job.generation_directory), Prepared)
+    if made is None:
         return None
-    made = Prepared.from_document(json.loads(path.read_text(encoding="utf-8")))
     return made if all(disk.overlay.exists() for disk in made.disks) else None
 
 
@@ -173,6 +163,8 @@ def _rewrite_from_source(job: Job, manifest: Manifest) -> None:
             closing(open_source(disk.path, disk.format)) as source,
             closing(open_device(str(devices[record.id]))) as device,
         ):
+            if source_record(disk, source) != record.source:
+                raise SourceMoved(disk.id)
             buffer = bytearray(BLOCK)
             for block in record.injected:
                 window = memoryview(buffer)[: min(block.length, device.size - block.offset)]

@@ -6,7 +6,7 @@ does not refresh (provider 3.39 panics on an instance without block devices), an
 
 from __future__ import annotations
 
-from runner.aws.instances import Instance, find_instance
+from runner.aws.instances import Instance, InstanceGone, find_instance
 from runner.aws.volumes import find_by_ids
 from runner.phases.job import Job
 from runner.phases.records import Placement, is_committed, placement_file, read_record
@@ -97,6 +97,8 @@ def move(job: Job, phase: Phase, *, launched: bool) -> Outputs:
     with applying(job, goal.step):
         plan = project.plan(phase, variables, refresh=rootless is None)
         check_plan(plan.plan, goal)
+        if plan.failure is not None:
+            raise plan.failure
         if not plan.plan.empty:
             project.apply(plan)
         if phase == "target":
@@ -108,10 +110,14 @@ def move(job: Job, phase: Phase, *, launched: bool) -> Outputs:
 
 
 def placement(job: Job, outputs: Outputs | None) -> Placement:
-    """Slots and root device: what the outputs say, else what preflight gave out, else the spec's order."""
-    if outputs is not None:
-        return Placement(outputs.slots, outputs.root_device)
+    """Slots and root device: those in use, else what preflight gave out, else the outputs', else the spec's order.
+
+    While the volumes are detached and nothing is launched, preflight's word is newer than the outputs'.
+    """
     given = read_record(placement_file(job.home.work), Placement)
+    settled = outputs is not None and (outputs.phase != "detached" or outputs.launched)
+    if outputs is not None and (settled or given is None):
+        return Placement(outputs.slots, outputs.root_device)
     if given is not None:
         return given
     return Placement(give_out(job.spec.source.os, [d.id for d in job.spec.source.disks]), _ROOT_DEVICE)
@@ -133,7 +139,7 @@ def _rootless_destination(job: Job, outputs: Outputs | None) -> Instance | None:
         return None
     instance = find_instance(job.account, outputs.instance_id)
     if instance is None:
-        raise WorldDiffers(f"the destination {outputs.instance_id} is gone")
+        raise InstanceGone(outputs.instance_id, "the destination")
     return instance if instance.root_device not in instance.devices else None
 
 
@@ -152,7 +158,7 @@ def _check_world(job: Job, instance: Instance, outputs: Outputs) -> None:
 
 
 def plan_again(job: Job) -> Plan:
-    """A refreshing plan of the stack as it stands, with a fresh synth's own defaults: empty when nothing drifted."""
+    """A refreshing plan of the stack with the variables that its state tells: empty when nothing drifted."""
     project = job.project()
     outputs = project.outputs()
     if outputs is None:

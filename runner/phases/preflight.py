@@ -10,7 +10,8 @@ from runner.blocks.source import open_source
 from runner.guest.conversion import check, inspect
 from runner.phases.guests import guest_disks, guest_options
 from runner.phases.job import Job
-from runner.phases.records import Placement, placement_file, write_record
+from runner.phases.move import placement
+from runner.phases.records import Placement, is_committed, placement_file, write_record
 from runner.phases.recovery import check_known
 from runner.phases.reservation import reserve
 from runner.phases.shell import check_shell
@@ -82,27 +83,35 @@ class VolumeTaken(Refused):
 def preflight(job: Job) -> None:
     """Check the source, the account, the access node, the destination, the guest; give out the slots.
 
-    Cheap checks first, the guest (an appliance must boot) last.
+    Cheap checks first, the guest (an appliance must boot) last. Once the data is complete on its volumes, source,
+    access node and guest are needed no more: a run that is taken over then is checked for what is still to come.
     """
-    _check_source(job)
+    data_is_due = not is_committed(job.generation_directory)
+    if data_is_due:
+        _check_source(job)
     job.account.check_credentials()
     project = job.project()
     project.init()
     outputs = project.outputs()
-    node = _check_node(job)
     _check_destination(job)
     check_known(job, project)
+    root_device = check_shell(job.account, job.spec)
+    slots = _reserve(job, outputs) if data_is_due else placement(job, outputs).slots
+    write_record(placement_file(job.home.work), Placement(slots, root_device))
+    if data_is_due:
+        check(inspect(guest_disks(job.spec), job.generation_directory), guest_options(job.spec))
+
+
+def _reserve(job: Job, outputs: Outputs | None) -> dict[str, str]:
+    """Check the access node and give out its slots."""
+    node = _check_node(job)
     if outputs is not None:
         _check_volumes(job, outputs, node)
     limits = find_type(job.account, node.type)
     if limits is None:
         raise TypeUnknown(node.type, job.spec.region)
     kept = outputs.slots if outputs is not None and outputs.phase == "staging" else {}
-    root_device = check_shell(job.account, job.spec)
-    slots = reserve(job.spec, node, limits, kept)
-    write_record(placement_file(job.home.work), Placement(slots, root_device))
-    facts = inspect(guest_disks(job.spec), job.generation_directory)
-    check(facts, guest_options(job.spec))
+    return reserve(job.spec, node, limits, kept)
 
 
 def _check_source(job: Job) -> None:

@@ -101,6 +101,11 @@ def restored_file(generation: Path, disk: str) -> Path:
     return generation / f"{disk}.restored.json"
 
 
+def injection_file(generation: Path) -> Path:
+    """Where the prepared conversion is described."""
+    return generation / "injection.json"
+
+
 def committed_file(generation: Path) -> Path:
     """Where the commit leaves its record."""
     return generation / "committed.json"

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from runner.aws.instances import Instance, find_destinations
+from runner.aws.instances import Instance, InstanceGone, find_destinations, find_instance
 from runner.aws.volumes import Volume, delete, find_attached, find_tagged, tag
+from runner.aws.waiting import wait_for
 from runner.journal import timestamp
 from runner.phases.job import Job
 from runner.phases.records import Applying, Restored, applying_file, read_record, restored_file, write_record
@@ -46,6 +47,9 @@ class ManyDestinations(Refused):
         self.ids = ids
 
 
+_ROOT_SECONDS = 300.0
+
+
 def _marker(job: Job) -> Path:
     return applying_file(job.home.work)
 
@@ -70,7 +74,8 @@ def check_known(job: Job, project: Project) -> None:
     if _marker(job).exists():
         return
     known = set(project.resources().values())
-    ours = [v.id for v in find_tagged(job.account, job.spec.name, "volume")]
+    found = find_tagged(job.account, job.spec.name, "volume")
+    ours = [v.id for v in found if v.state not in ("deleting", "deleted")]
     ours += [i.id for i in find_destinations(job.account, job.spec.name)]
     lost = tuple(sorted(set(ours) - known))
     if lost:
@@ -87,6 +92,11 @@ def recover(job: Job, project: Project, variables: Variables) -> None:
         check_known(job, project)
         return
     resources = project.resources()
+    for place in sorted(project.tainted()):
+        # Made, and then something failed (a tag refused, a wait that ended): prevent_destroy would for ever refuse the
+        # replacement that Terraform plans. What it lacks, the next apply puts right.
+        job.journal.tell("recovery", f"{place}, which an apply left half made, is taken as it is.")
+        project.untaint(place)
     found = find_tagged(job.account, job.spec.name, "volume")
     for disk in job.spec.source.disks:
         place = f"{VOLUME}.{address(disk.id)}"
@@ -107,14 +117,31 @@ def recover(job: Job, project: Project, variables: Variables) -> None:
 def _recover_destination(job: Job, project: Project, resources: dict[str, str], variables: Variables) -> None:
     place = f"{DESTINATION}[0]"
     living = find_destinations(job.account, job.spec.name)
-    if place in resources or not living:
+    if not living:
+        return
+    if place in resources:
+        for instance in living:
+            if instance.id == resources[place] and instance.root_device in instance.devices:
+                _tag_shell_root(job, instance)
         return
     if len(living) > 1:
         raise ManyDestinations(job.spec.name, tuple(i.id for i in living))
-    _tag_shell_root(job, living[0])
+    _tag_shell_root(job, _with_root(job, living[0]))
     job.journal.tell("recovery", f"{living[0].id}, launched by a run that died, goes into the state as {place}.")
     launched = Variables("detached", True, variables.slots, variables.root_device)
     project.adopt(place, living[0].id, launched)
+
+
+def _with_root(job: Job, instance: Instance) -> Instance:
+    """The instance once its block devices are known: a pending one may have none yet."""
+
+    def look() -> tuple[Instance | None, str]:
+        now = find_instance(job.account, instance.id)
+        if now is None:
+            raise InstanceGone(instance.id, "the destination")
+        return (now if now.root_device in now.devices else None), now.state
+
+    return wait_for(look, f"the root device of {instance.id}", seconds=_ROOT_SECONDS, stop=job.stop)
 
 
 def _tag_shell_root(job: Job, instance: Instance) -> None:

@@ -8,11 +8,11 @@ from contextlib import closing
 from runner.blocks.copy import CopyResult, copy_disk
 from runner.blocks.device import open_device
 from runner.blocks.progress import Progress
-from runner.blocks.source import open_source
+from runner.blocks.source import Source, open_source
 from runner.phases.device import check_unheld, find_device
 from runner.phases.job import Job
 from runner.phases.move import require_phase
-from runner.phases.records import Restored, is_committed, read_record, restored_file, write_record
+from runner.phases.records import Restored, injection_file, is_committed, read_record, restored_file, write_record
 from schemas.manifest import SourceRecord
 from schemas.spec import Disk
 
@@ -38,12 +38,12 @@ def _restore_disk(job: Job, disk: Disk, volume_id: str, node_id: str) -> None:
     record = restored_file(job.generation_directory, disk.id)
     done = read_record(record, Restored)
     with closing(open_source(disk.path, disk.format)) as source:
-        pinned = source.fingerprint()
-        now = SourceRecord(disk.path, disk.format, source.size, pinned.mtime_ns, pinned.inode, pinned.device)
+        now = source_record(disk, source)
         if done is not None and done.volume_id == volume_id and done.source == now:
             job.journal.tell(_STEP, f"{disk.id} is complete already.")
             return
         record.unlink(missing_ok=True)
+        injection_file(job.generation_directory).unlink(missing_ok=True)  # its overlays were made over the old bytes
         path = find_device(volume_id, node_id, job.stop)
         digests = job.manifests.digest_file(job.generation, disk.id)
         digests.parent.mkdir(parents=True, exist_ok=True)
@@ -70,6 +70,12 @@ def _restore_disk(job: Job, disk: Disk, volume_id: str, node_id: str) -> None:
         record,
         Restored(disk.id, volume_id, size, now, result.digest_file_digest, result.bytes_total - zero, zero),
     )
+
+
+def source_record(disk: Disk, source: Source) -> SourceRecord:
+    """What a source is now."""
+    pinned = source.fingerprint()
+    return SourceRecord(disk.path, disk.format, source.size, pinned.mtime_ns, pinned.inode, pinned.device)
 
 
 def _tell(job: Job, progress: Progress) -> None:

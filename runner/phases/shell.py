@@ -64,6 +64,13 @@ def check_shell(account: Account, spec: Spec) -> str:
             f"boots {wanted.instance_type} with {firmware.upper()}, the guest needs {spec.source.firmware.upper()}",
             "Take an AMI with the guest's boot mode, and an instance type that supports it.",
         )
+    mode = "legacy-bios" if firmware == "bios" else "uefi"
+    if limits is not None and limits.boot_modes and mode not in limits.boot_modes:
+        raise ShellBootMode(
+            image.id,
+            f"boots with {firmware.upper()}, which {limits.type} cannot ({', '.join(limits.boot_modes)})",
+            "Take another instance type.",
+        )
     return image.root_device
 
 
@@ -107,5 +114,11 @@ def _check_restrictions(image: Image) -> None:
         )
     if not image.ena:
         raise ShellRestricted(image.id, "has no ENA support", "Nitro instances need it: take an AMI with EnaSupport.")
+    if image.ebs_volumes > 1:
+        raise ShellRestricted(
+            image.id,
+            f"brings {image.ebs_volumes} EBS volumes",
+            "They would stay attached where the replica's own disks belong: take an AMI with a root alone.",
+        )
     if image.root_device_type != "ebs":
         raise ShellRestricted(image.id, "has no EBS root", "Take an EBS-backed AMI.")

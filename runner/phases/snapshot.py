@@ -10,13 +10,16 @@ from runner.aws.snapshots import (
     find_snapshots,
     wait_completed,
 )
+from runner.aws.waiting import wait_for
 from runner.phases.job import Job
 from runner.phases.move import require_phase
 from runner.phases.records import Restored, is_committed, read_record, restored_file
 from schemas.errors import IntegrityViolated, Refused
+from schemas.manifest import Manifest
 
 # EBS ends a snapshot in `error` rarely and for reasons of its own; three times in a row is not chance.
 _TRIES = 3
+_LISTED_SECONDS = 300.0  # EC2 is eventually consistent: seconds as a rule, "up to a few minutes" by its documentation
 
 
 class NotRestored(Refused):
@@ -27,33 +30,56 @@ class NotRestored(Refused):
         self.disk = disk
 
 
+class NotSnapshot(Refused):
+    """A disk's integrity snapshot is not completed: nothing may be injected yet."""
+
+    def __init__(self, disks: tuple[str, ...]) -> None:
+        super().__init__(
+            f"The integrity snapshot of {', '.join(disks)} is not completed.",
+            "Run `hotadd snapshot` first: nothing is injected before the source's bytes are safe.",
+        )
+        self.disks = disks
+
+
 class InjectedAlready(IntegrityViolated):
     """The volumes were injected, so that a snapshot taken now would not hold the source's bytes."""
 
     def __init__(self, disk: str) -> None:
         super().__init__(
             f"Disk {disk} has no integrity snapshot, and its volume was injected already.",
-            "Remove work/generation-* of this replication and replicate again: the data must be copied anew.",
+            "Delete its `.restored.json` in work/generation-*, then `hotadd restore`: the data must be copied anew.",
         )
         self.disk = disk
 
 
 def snapshot(job: Job) -> None:
     """Start the integrity snapshot of every disk that has none (by tag: the call has no client token)."""
-    injected = is_committed(job.generation_directory)
+    # `prepared` comes before the first injected byte: from then on a commit may have begun.
+    injected = is_committed(job.generation_directory) or prepared_manifest(job) is not None
     have = {s.disk for s in _usable(job)}
     missing = [d.id for d in job.spec.source.disks if d.id not in have]
     if not missing:
         return
     volumes = require_phase(job, "snapshot", "staging").volumes
+    made: set[str] = set()
     for disk in missing:
         restored = read_record(restored_file(job.generation_directory, disk), Restored)
         if injected:
             raise InjectedAlready(disk)
         if restored is None or restored.volume_id != volumes[disk]:
             raise NotRestored(disk)
-        made = create_snapshot(job.account, job.spec.name, job.generation, disk, volumes[disk], extra=job.spec.tags)
-        job.journal.tell("snapshot", f"{made} of {volumes[disk]} ({disk}).")
+        one = create_snapshot(
+            job.account,
+            job.spec.name,
+            job.generation,
+            disk,
+            volumes[disk],
+            data=restored.digest_of_digests,
+            extra=job.spec.tags,
+        )
+        made.add(one)
+        job.journal.tell("snapshot", f"{one} of {volumes[disk]} ({disk}).")
+    _wait_listed(job, made)
 
 
 def complete_snapshots(job: Job) -> None:
@@ -63,6 +89,7 @@ def complete_snapshots(job: Job) -> None:
         try:
             for one in _usable(job):
                 wait_completed(job.account, one, job.spec.name, job.stop)
+            check_completed(job)
             _remove_errored(job)
             return
         except SnapshotErrored as error:
@@ -76,6 +103,35 @@ def completed_snapshots(job: Job) -> dict[str, str]:
     return {s.disk: s.id for s in _usable(job) if s.state == "completed"}
 
 
+def check_completed(job: Job) -> dict[str, str]:
+    """As `completed_snapshots`, for every disk. Raises `NotSnapshot`."""
+    complete = completed_snapshots(job)
+    missing = tuple(d.id for d in job.spec.source.disks if d.id not in complete)
+    if missing:
+        raise NotSnapshot(missing)
+    return complete
+
+
+def prepared_manifest(job: Job) -> Manifest | None:
+    """The generation's manifest, if it is of the data that is on the volumes now (restored anew, it is not)."""
+    manifest = job.manifests.read(job.generation)
+    for disk in manifest.disks if manifest is not None else ():
+        held = read_record(restored_file(job.generation_directory, disk.id), Restored)
+        if held is not None and (held.volume_id, held.digest_of_digests) != (disk.volume_id, disk.digest_of_digests):
+            return None
+    return manifest
+
+
+def _wait_listed(job: Job, made: set[str]) -> None:
+    """A snapshot is listed only a while after CreateSnapshot answered; until then it would be made twice."""
+
+    def look() -> tuple[bool | None, str]:
+        listed = {one.id for one in find_snapshots(job.account, job.spec.name, job.generation)}
+        return (True if made <= listed else None), f"without {', '.join(sorted(made - listed))}"
+
+    wait_for(look, "the new snapshots to be listed", seconds=_LISTED_SECONDS, stop=job.stop)
+
+
 def _remove_errored(job: Job) -> None:
     """Delete what ended in `error`: EBS keeps such snapshots for ever, and all disks have a good one now."""
     for one in find_snapshots(job.account, job.spec.name, job.generation):
@@ -84,9 +140,15 @@ def _remove_errored(job: Job) -> None:
 
 
 def _usable(job: Job) -> list[Snapshot]:
-    """This generation's snapshots without those that errored; of several for a disk, the first."""
+    """This generation's snapshots of the data that is on the volumes now, without those that errored.
+
+    A snapshot of the same name and generation may be of an older life of the replication, or of data that was copied
+    anew since: it must be of this volume, and of this copy. Of several for a disk, the first.
+    """
     found: dict[str, Snapshot] = {}
     for one in find_snapshots(job.account, job.spec.name, job.generation):
-        if one.state != "error":
+        held = read_record(restored_file(job.generation_directory, one.disk), Restored)
+        same = held is not None and (one.volume_id, one.data) == (held.volume_id, held.digest_of_digests)
+        if one.state != "error" and same:
             found.setdefault(one.disk, one)
     return list(found.values())

@@ -13,5 +13,5 @@ def start(job: Job) -> None:
         job.journal.tell("start", "The spec says start: false; the destination stays stopped.")
         return
     outputs = require_phase(job, "start", "target")
-    start_instance(job.account, outputs.instance_id)
+    start_instance(job.account, outputs.instance_id, job.stop)
     wait_healthy(job.account, outputs.instance_id, seconds=job.start_seconds, stop=job.stop)

@@ -7,11 +7,12 @@ that run began to plan. That the run is dead is certain: the replication's own l
 
 from __future__ import annotations
 
-import getpass
 import json
 import socket
 
+from runner.aws.account import Account
 from runner.aws.bucket import read_object
+from runner.home import user
 from runner.phases.job import Job
 from runner.phases.records import Applying, applying_file, read_record
 from runner.terraform.project import Project
@@ -24,13 +25,12 @@ def unlock_dead(job: Job, project: Project) -> None:
     bucket = job.spec.backend.s3
     if dead is None or bucket is None:
         return
-    text = read_object(
-        job.account, bucket.bucket, f"{bucket.prefix}/{machine_stack(job.spec.name)}/terraform.tfstate.tflock"
-    )
+    key = f"{bucket.prefix}/{machine_stack(job.spec.name)}/terraform.tfstate.tflock"
+    text = read_object(Account(bucket.region), bucket.bucket, key)
     if text is None:
         return
     lock = json.loads(text)
-    mine = f"{getpass.getuser()}@{socket.gethostname()}"
+    mine = f"{user()}@{socket.gethostname()}"
     # RFC 3339 in UTC sorts as text, to the second.
     if lock.get("Who") == mine and str(lock.get("Created", ""))[:19] >= dead.since[:19]:
         job.journal.tell("recovery", f"The state's lock {lock['ID']} of {dead.step}, which died, is released.")

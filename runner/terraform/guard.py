@@ -80,7 +80,9 @@ def _volume_fault(change: Change, goal: Goal) -> str:
     if "delete" in change.actions:
         return f"{where} would be destroyed"
     if change.actions == ("create",):
-        return "" if not goal.launched_before else f"{where} would be created after the launch"
+        if goal.launched_before:
+            return f"{where} would be created after the launch"
+        return "" if goal.after == "staging" else f"{where} would be made anew, and empty: the old one is gone"
     foreign = set(change.attributes) - _VOLUME_UPDATES
     return f"{where} would change in {', '.join(sorted(foreign))}" if foreign else ""
 
@@ -95,7 +97,7 @@ def _instance_fault(change: Change, goal: Goal) -> str:
         launching = goal.launched_after and not goal.launched_before and goal.after == "detached"
         return "" if launching else f"{where} would be created outside its launch"
     # The provider stops, modifies and starts the instance for some updates.
-    if goal.after != "target":
+    if (goal.before, goal.after) != ("target", "target"):
         return f"{where} would be changed in place ({', '.join(change.attributes)}) outside the target phase"
     return ""
 

@@ -77,6 +77,21 @@ def _changes(resources: list[dict[str, Any]]) -> Iterator[Change]:
         )
 
 
+def tainted_of(state: str) -> frozenset[str]:
+    """The addresses of resources that a state marks as tainted: made, but not to their end."""
+    return frozenset(
+        _place(resource, instance)
+        for resource in json.loads(state).get("resources", [])
+        for instance in resource.get("instances", [])
+        if instance.get("status") == "tainted"
+    )
+
+
+def _place(resource: dict[str, Any], instance: dict[str, Any]) -> str:
+    key = instance.get("index_key")
+    return f"{resource['type']}.{resource['name']}" + ("" if key is None else f"[{json.dumps(key)}]")
+
+
 def resources_of(state: str) -> dict[str, str]:
     """Address to id of each managed resource in a state file (`terraform state pull`, format version 4)."""
     found: dict[str, str] = {}
@@ -84,7 +99,5 @@ def resources_of(state: str) -> dict[str, str]:
         if resource.get("mode") != "managed":
             continue
         for instance in resource.get("instances", []):
-            key = instance.get("index_key")
-            place = f"{resource['type']}.{resource['name']}" + ("" if key is None else f"[{json.dumps(key)}]")
-            found[place] = str(instance["attributes"]["id"])
+            found[_place(resource, instance)] = str(instance["attributes"]["id"])
     return found

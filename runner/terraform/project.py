@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from runner.process import Completed, ProgramFailed, run
 from runner.terraform.binary import terraform_command
-from runner.terraform.plan import Plan, parse_plan, resources_of
+from runner.terraform.plan import Plan, parse_plan, resources_of, tainted_of
 from schemas.document import DocumentDamaged, path_of, structure, validator
 from schemas.errors import HotaddError
 from schemas.outputs import Outputs
@@ -20,6 +20,8 @@ from schemas.outputs import Outputs
 # Detaching 40 volumes from a busy instance, or a throttled account, can take long; a hang must still end.
 _APPLY_SECONDS = 2 * 3600.0
 _QUICK_SECONDS = 600.0
+# With these Terraform would see another state than the synth did, or other values than those that were asked for.
+_FOREIGN = ("TF_VAR_", "TF_CLI_ARGS", "TF_WORKSPACE", "TF_DATA_DIR")
 
 
 class TerraformFailed(HotaddError):
@@ -34,10 +36,11 @@ class TerraformFailed(HotaddError):
 
 @dataclass(frozen=True)
 class PlanFile:
-    """A plan on disk, and what it holds."""
+    """A plan on disk, and what it holds; `failure` says why it errored."""
 
     path: Path
     plan: Plan
+    failure: TerraformFailed | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,8 @@ class Project(Protocol):
     def adopt(self, address: str, resource_id: str, variables: Variables) -> None: ...
     def unlock(self, lock_id: str) -> None: ...
     def resources(self) -> dict[str, str]: ...
+    def tainted(self) -> frozenset[str]: ...
+    def untaint(self, address: str) -> None: ...
     def outputs(self) -> Outputs | None: ...
     def access_node_id(self) -> str: ...
 
@@ -94,13 +99,13 @@ class TerraformProject:
         words = [f"-out={path}", f"-refresh={json.dumps(refresh)}", *variables.arguments()]
         try:
             self._stream("plan", words + (["-destroy"] if destroy else []), seconds=_APPLY_SECONDS)
-        except TerraformFailed:
+        except TerraformFailed as error:
             if not path.exists():
                 raise
             plan = self._show(path)
             if not plan.errored or not plan.changes:
                 raise
-            return PlanFile(path, plan)
+            return PlanFile(path, plan, error)
         return PlanFile(path, self._show(path))
 
     def _show(self, path: Path) -> Plan:
@@ -127,6 +132,15 @@ class TerraformProject:
         """The managed resources of the state: address to id. Empty where nothing was applied yet."""
         text = self._run("state", ["pull"], seconds=_QUICK_SECONDS).stdout
         return resources_of(text) if text.strip() else {}
+
+    def tainted(self) -> frozenset[str]:
+        """The addresses that the state marks as tainted: the next plan would replace them."""
+        text = self._run("state", ["pull"], seconds=_QUICK_SECONDS).stdout
+        return tainted_of(text) if text.strip() else frozenset()
+
+    def untaint(self, address: str) -> None:
+        """Take the mark from a resource that is well after all."""
+        self._run("untaint", ["-no-color", address], seconds=_QUICK_SECONDS)
 
     def outputs(self) -> Outputs | None:
         """The state's outputs, or None where nothing was applied yet. Raises `DocumentDamaged`."""
@@ -184,7 +198,9 @@ def outputs_of(values: Mapping[str, Any], where: str) -> Outputs | None:
     volume, after a dead run's first one was imported). That is no apply either.
     """
     volumes = values.get("volumes")
-    if "contract" not in values or (isinstance(volumes, Mapping) and None in volumes.values()):
+    # Terraform leaves out what hangs on a resource that failed: a first apply that fails is no apply either.
+    unwritten = {"volumes", "sizes_gib"} - values.keys()
+    if "contract" not in values or unwritten or (isinstance(volumes, Mapping) and None in volumes.values()):
         return None
     fault = next(iter(validator("outputs").iter_errors(values)), None)
     if fault is not None:
@@ -202,5 +218,5 @@ def _diagnostic(message: dict[str, Any]) -> str:
 
 def _environment() -> dict[str, str]:
     """The process's environment, told that nobody sits before it, and without variables set from outside."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("TF_VAR_", "TF_CLI_ARGS"))}
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(_FOREIGN)}
     return {**kept, "TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1"}

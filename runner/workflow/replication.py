@@ -8,6 +8,7 @@ ever.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from runner.aws.waiting import Interrupted
 from runner.phases.job import Job
 from runner.workflow.sequence import FULL, VERSION, Step
 from schemas.errors import HotaddError
+from schemas.spec import Spec
 
 _job: Job | None = None
 _STEPS: dict[str, Sequence[Step]] = {"full": FULL}
@@ -32,6 +34,16 @@ class StepFailed(HotaddError):
             "This is a bug of hotadd: report it with the events file of the run; the same command may go on.",
         )
         self.step = step
+
+
+class DatabaseUnusable(HotaddError):
+    """The durable workflow's database cannot be opened."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(
+            f"The workflow's database cannot be used: {type(error).__name__}: {str(error).splitlines()[0]}",
+            "Check the replication's home (replication.sqlite) or HOTADD_DATABASE_URL.",
+        )
 
 
 @DBOS.workflow(name="replicate")
@@ -57,7 +69,7 @@ def replicate(job: Job, kind: str = "full") -> None:
     """
     global _job
     _job = job
-    with _launched(job):
+    with _launched(job, _version(job.spec)):
         handle = _resume(job, kind)
         try:
             handle.get_result(polling_interval_sec=0.2)
@@ -67,20 +79,31 @@ def replicate(job: Job, kind: str = "full") -> None:
             raise StepFailed(_last_step(handle.get_workflow_id()), error) from error
 
 
+def _version(spec: Spec) -> str:
+    """What a run is of: this sequence, and this spec. A run of another is not gone on from where it got to.
+
+    A spec that was mended after a failure must pass preflight anew, which a remembered preflight would not do.
+    """
+    return f"{VERSION}-{hashlib.sha256(repr(spec).encode()).hexdigest()[:12]}"
+
+
 @contextmanager
-def _launched(job: Job) -> Iterator[None]:
+def _launched(job: Job, version: str) -> Iterator[None]:
     job.home.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     config: DBOSConfig = {
         "name": "hotadd",
-        "system_database_url": os.environ.get("HOTADD_DATABASE_URL", f"sqlite:///{job.home.database}"),
+        "system_database_url": os.environ.get("HOTADD_DATABASE_URL") or f"sqlite:///{job.home.database}",
         "executor_id": job.spec.name,
-        "application_version": VERSION,
+        "application_version": version,
         # DBOS logs a failed step as an error, with a traceback; the error itself is told by the command line.
         "log_level": "CRITICAL",
     }
     DBOS(config=config)
-    DBOS.launch()
     try:
+        try:
+            DBOS.launch()
+        except Exception as error:
+            raise DatabaseUnusable(error) from error
         yield
     finally:
         DBOS.destroy(workflow_completion_timeout_sec=0)
@@ -92,8 +115,9 @@ def _resume(job: Job, kind: str) -> WorkflowHandle[None]:
     runs = [run for run in DBOS.list_workflows(workflow_id_prefix=prefix, sort_desc=True) if not _is_child(run)]
     fresh = f"{prefix}{len(runs) + 1}"
     for run in runs[:1]:
-        if run.app_version != VERSION:
-            job.journal.tell("replicate", f"A run of version {run.app_version} is taken over from its first step.")
+        if run.app_version != _version(job.spec):
+            told = f"A run of version {run.app_version} is taken over from its first step: hotadd or the spec changed."
+            job.journal.tell("replicate", told)
             DBOS.cancel_workflow(run.workflow_id)
             break
         if run.status in ("PENDING", "ENQUEUED"):

@@ -44,3 +44,5 @@ def test_a_line_cut_by_a_kill_is_passed_over(tmp_path: Path) -> None:
     whole = file.read_bytes()
     file.write_bytes(whole + whole[: len(whole) // 2])
     assert [event.message for event in read_events(file)] == ["One."]
+    journal.tell("start", "Two.")
+    assert [event.message for event in read_events(file)] == ["One.", "Two."]

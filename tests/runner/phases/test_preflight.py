@@ -53,6 +53,12 @@ class Untouched:
             return {}
         return {f"aws_ebs_volume.disk_{disk}": volume for disk, volume in self.state.volumes.items()}
 
+    def tainted(self) -> frozenset[str]:
+        return frozenset()
+
+    def untaint(self, address: str) -> None:
+        raise AssertionError("preflight changes no state")
+
     def access_node_id(self) -> str:
         return self.node_id
 

@@ -9,9 +9,9 @@ import pytest
 from runner.aws.instances import Image, TypeLimits
 from runner.phases.shell import effective_firmware
 
-BOTH = TypeLimits("m5.large", 28, True, ("x86_64",), ("legacy-bios", "uefi"), "nitro")
+BOTH = TypeLimits("m5.large", 28, True, ("x86_64",), ("legacy-bios", "uefi"))
 BIOS_ONLY = dataclasses.replace(BOTH, type="t2.micro", boot_modes=("legacy-bios",))
-IMAGE = Image("ami-1", "available", "linux", "x86_64", "", "RunInstances", True, "", (), "/dev/xvda", "ebs")
+IMAGE = Image("ami-1", "available", "linux", "x86_64", "", "RunInstances", True, "", (), "/dev/xvda", "ebs", 1)
 
 
 @pytest.mark.parametrize(

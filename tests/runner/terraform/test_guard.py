@@ -50,6 +50,11 @@ REFUSED = [
     (TO_STAGING, change(VOLUME, REPLACE_FIRST, "availability_zone"), "replaced"),
     (TO_STAGING, change(VOLUME, UPDATE, "kms_key_id"), "change in kms_key_id"),
     (TO_TARGET, change(VOLUME, CREATE), "created after the launch"),
+    # Somebody deleted a detached volume: a new one would be blank, and the replica silently empty.
+    (LAUNCH, change(VOLUME, CREATE), "made anew, and empty"),
+    (LEAVE_STAGING, change(VOLUME, CREATE), "made anew, and empty"),
+    # No root is attached yet: the provider would modify and start an instance that cannot start.
+    (TO_TARGET, change(INSTANCE, UPDATE, "instance_type"), "outside the target"),
     (TO_STAGING, change(TARGET, CREATE), "the step leads to staging"),
     (TO_STAGING, change(STAGING, DELETE), "leads from detached to staging"),
     (LEAVE_STAGING, change(TARGET, DELETE), "leads from staging to detached"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runner.terraform.plan import parse_plan, resources_of
+from runner.terraform.plan import parse_plan, resources_of, tainted_of
 
 
 def resource(address: str, actions: list[str], before: Any, after: Any, **more: Any) -> dict[str, Any]:
@@ -80,3 +80,17 @@ def test_the_resources_of_a_state() -> None:
         ],
     }
     assert resources_of(json.dumps(state)) == {"aws_ebs_volume.disk_a": "vol-1", "aws_instance.destination[0]": "i-1"}
+
+
+def test_tainted_resources_are_told() -> None:
+    """The shape of a state after an apply that failed behind RunInstances ("status": "tainted")."""
+    half = {"index_key": 0, "status": "tainted", "attributes": {"id": "i-1"}}
+    whole = {"attributes": {"id": "vol-1"}}
+    state = {
+        "version": 4,
+        "resources": [
+            {"mode": "managed", "type": "aws_instance", "name": "destination", "instances": [half]},
+            {"mode": "managed", "type": "aws_ebs_volume", "name": "disk_a", "instances": [whole]},
+        ],
+    }
+    assert tainted_of(json.dumps(state)) == {"aws_instance.destination[0]"}
