@@ -1,23 +1,33 @@
 """What may run side by side: a file's costly tests stay on one worker, so that their fixtures are made once.
 
-Tests that share a fixture between files say so with `xdist_group`.
+Tests that share a fixture between files say so with `xdist_group`. The longest groups begin first (Makefile:
+--no-loadscope-reorder), so that no worker is left alone with one at the end.
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import pytest
 
 from tests.process_guard import MARKERS
 
+# Minutes each on an idle machine, the longest first; whatever is not named follows, what starts no process last.
+LONGEST = ("by-hand", "killed-apply", "journey", "test_equality", "test_cdktf", "test_kills", "test_unconverted")
+
+
+def _rank(item: pytest.Item) -> int:
+    group = item.get_closest_marker("xdist_group")
+    if group is None:
+        return len(LONGEST) + 1
+    return LONGEST.index(group.args[0]) if group.args[0] in LONGEST else len(LONGEST)
+
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         costly = any(item.get_closest_marker(name) for name in MARKERS)
         if costly and item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    items.sort(key=_rank)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
