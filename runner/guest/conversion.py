@@ -95,6 +95,15 @@ def commit(prepared_disks: Sequence[InjectedDisk], devices: Mapping[str, Path]) 
     redo.commit(prepared_disks, devices)
 
 
+def scratch_of(work: Path) -> Path:
+    """Where the conversion's unprivileged user works while `work` is converted; afterwards it is gone.
+
+    Not in `work`, which may lie where only root may look. Its name follows from `work`, so a run that was killed leaves
+    nothing that the next one does not remove.
+    """
+    return _SCRATCH / f"hotadd-guest-{hashlib.sha256(os.fsencode(work.resolve())).hexdigest()[:16]}"
+
+
 def _overlay_in(work: Path, disk: GuestDisk) -> Path:
     return work / f"overlay-{disk.id}.qcow2"
 
@@ -102,9 +111,7 @@ def _overlay_in(work: Path, disk: GuestDisk) -> Path:
 @contextmanager
 def _overlays(disks: Sequence[GuestDisk], work: Path) -> Iterator[tuple[Path, list[Path]]]:
     """A scratch directory that the conversion's user owns, with an empty overlay for each disk in it."""
-    # Not in `work`, which may lie where only root may look. Its name follows from `work`, so a run that was killed
-    # leaves nothing that the next one does not remove.
-    scratch = _SCRATCH / f"hotadd-guest-{hashlib.sha256(os.fsencode(work.resolve())).hexdigest()[:16]}"
+    scratch = scratch_of(work)
     owner = (identity().uid, identity().gid)
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(mode=0o700)

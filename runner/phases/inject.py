@@ -31,7 +31,7 @@ from runner.phases.records import (
     write_record,
 )
 from runner.phases.restore import source_record
-from runner.phases.snapshot import NotRestored, check_completed, prepared_manifest
+from runner.phases.snapshot import NotRestored, begun_disks, check_completed, complete_snapshots, prepared_manifest
 from schemas.errors import IntegrityViolated
 from schemas.manifest import DiskRecord, EditRecord, InjectedBlock, Manifest
 
@@ -51,9 +51,7 @@ def prepare_guest(job: Job) -> None:
     """Convert the guest in overlays over its volumes; the volumes themselves are only read."""
     if is_committed(job.generation_directory) or _prepared(job) is not None:
         return
-    begun = prepared_manifest(job)
-    if begun is not None:
-        _rewrite_from_source(job, begun)
+    _rewrite_from_source(job, begun_disks(job))
     injection_file(job.generation_directory).unlink(missing_ok=True)  # never beside overlays it does not describe
     options = guest_options(job.spec)
     made = prepare(guest_disks(job.spec, _devices(job)), options, job.generation_directory)
@@ -118,7 +116,7 @@ def commit_overlays(job: Job) -> None:
         return
     prepared = _prepared(job)
     if prepared is None or prepared_manifest(job) is None:
-        check_completed(job)
+        complete_snapshots(job)  # a disk that was restored anew has none of its new data yet
         prepare_guest(job)
         write_prepared(job)
         prepared = _prepared(job)
@@ -154,10 +152,10 @@ def _devices(job: Job) -> dict[str, Path]:
     return {disk: find_device(v, outputs.access_node_id, job.stop) for disk, v in outputs.volumes.items()}
 
 
-def _rewrite_from_source(job: Job, manifest: Manifest) -> None:
+def _rewrite_from_source(job: Job, records: tuple[DiskRecord, ...]) -> None:
     """Undo a commit that may have begun: the blocks it would have written get the source's bytes again."""
-    devices = _devices(job)
-    for record in manifest.disks:
+    devices = _devices(job) if records else {}
+    for record in records:
         disk = job.spec.disk(record.id)
         with (
             closing(open_source(disk.path, disk.format)) as source,

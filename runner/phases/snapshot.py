@@ -15,7 +15,7 @@ from runner.phases.job import Job
 from runner.phases.move import require_phase
 from runner.phases.records import Restored, is_committed, read_record, restored_file
 from schemas.errors import IntegrityViolated, Refused
-from schemas.manifest import Manifest
+from schemas.manifest import DiskRecord, Manifest
 
 # EBS ends a snapshot in `error` rarely and for reasons of its own; three times in a row is not chance.
 _TRIES = 3
@@ -55,7 +55,7 @@ class InjectedAlready(IntegrityViolated):
 def snapshot(job: Job) -> None:
     """Start the integrity snapshot of every disk that has none (by tag: the call has no client token)."""
     # `prepared` comes before the first injected byte: from then on a commit may have begun.
-    injected = is_committed(job.generation_directory) or prepared_manifest(job) is not None
+    committed, begun = is_committed(job.generation_directory), {record.id for record in begun_disks(job)}
     have = {s.disk for s in _usable(job)}
     missing = [d.id for d in job.spec.source.disks if d.id not in have]
     if not missing:
@@ -64,7 +64,7 @@ def snapshot(job: Job) -> None:
     made: set[str] = set()
     for disk in missing:
         restored = read_record(restored_file(job.generation_directory, disk), Restored)
-        if injected:
+        if committed or disk in begun:
             raise InjectedAlready(disk)
         if restored is None or restored.volume_id != volumes[disk]:
             raise NotRestored(disk)
@@ -115,11 +115,18 @@ def check_completed(job: Job) -> dict[str, str]:
 def prepared_manifest(job: Job) -> Manifest | None:
     """The generation's manifest, if it is of the data that is on the volumes now (restored anew, it is not)."""
     manifest = job.manifests.read(job.generation)
-    for disk in manifest.disks if manifest is not None else ():
-        held = read_record(restored_file(job.generation_directory, disk.id), Restored)
-        if held is not None and (held.volume_id, held.digest_of_digests) != (disk.volume_id, disk.digest_of_digests):
-            return None
-    return manifest
+    return manifest if manifest is not None and begun_disks(job) == manifest.disks else None
+
+
+def begun_disks(job: Job) -> tuple[DiskRecord, ...]:
+    """The disks of the generation's manifest that were not restored anew since: a commit may have begun on these."""
+    manifest = job.manifests.read(job.generation)
+    return () if manifest is None else tuple(disk for disk in manifest.disks if not _restored_anew(job, disk))
+
+
+def _restored_anew(job: Job, disk: DiskRecord) -> bool:
+    held = read_record(restored_file(job.generation_directory, disk.id), Restored)
+    return held is not None and (held.volume_id, held.digest_of_digests) != (disk.volume_id, disk.digest_of_digests)
 
 
 def _wait_listed(job: Job, made: set[str]) -> None:

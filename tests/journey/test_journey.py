@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
-from pathlib import Path
 
 import pytest
 
+from runner.guest.conversion import scratch_of
 from tests.journey.capture import dhcp_messages
 from tests.journey.conftest import Journey, effects, hotadd
 
@@ -93,7 +93,7 @@ def test_nothing_is_left_behind(journey: Journey) -> None:
     assert not (journey.home / "work" / "applying.json").exists()
     node = journey.info.access_node_id
     assert list((journey.lab / "instances" / node / "by-id").iterdir()) == []
-    assert not list(Path("/var/tmp").glob("hotadd-guest-*"))
+    assert not scratch_of(journey.home / "work" / "generation-0001").exists()
 
 
 def test_no_credential_stands_in_what_is_kept(journey: Journey) -> None:

@@ -193,6 +193,21 @@ backend: {{local: {{path: {self.directory / "state"}}}}}
     def source(self, disk: str) -> Path:
         return self.directory / f"{self.name}-{disk}.raw"
 
+    @property
+    def work(self) -> Path:
+        """The first generation's working files."""
+        return self.home / "work" / "generation-0001"
+
+    def volume_file(self, disk: str) -> Path:
+        """Where the lab keeps the bytes of a disk's volume."""
+        return self.lab.info.layout.volume(self.outputs()["volumes"][disk])
+
+    def edit(self, old: str, new: str) -> None:
+        """Change a word of the spec that is there once."""
+        text = self.spec.read_text()
+        assert text.count(old) == 1, old
+        self.spec.write_text(text.replace(old, new))
+
     def replicate(self, fate: Fate | None = None, **environment: str) -> Ended:
         """`hotadd replicate`, to whatever end."""
         return self.run(["replicate", str(self.spec)], fate, **environment)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import signal
 import time
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 from blake3 import blake3
 
+from runner.guest.conversion import scratch_of
 from tests.runner.guest import small_guest
 from tests.survival.driver import Fate
 from tests.survival.ground import DISKS, Lab, Replication
@@ -36,7 +36,7 @@ def patient(replication: Callable[[str], Replication]) -> Replication:
 def _scratch(made: Replication) -> Path:
     """Where the conversion of a generation keeps what its unprivileged user must reach (runner/guest/conversion)."""
     work = made.home / "work" / "generation-0001"
-    return Path("/var/tmp") / f"hotadd-guest-{hashlib.sha256(os.fsencode(work.resolve())).hexdigest()[:16]}"
+    return scratch_of(work)
 
 
 def _users(scratch: Path, program: str = "") -> list[str]:

@@ -5,23 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import boto3
 import pytest
 
-from runner.lab import account
 from tests.survival.driver import Fate
-from tests.survival.ground import DISKS, Lab, Replication
+from tests.survival.ground import DISKS, Replication
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
 
 pytestmark = [pytest.mark.lab, pytest.mark.process]
-
-
-@pytest.fixture(scope="module")
-def ec2(lab: Lab) -> EC2Client:
-    session = boto3.Session(account.ACCESS_KEY, account.SECRET_KEY, region_name=lab.info.region)
-    return session.client("ec2", endpoint_url=lab.info.endpoint)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.guest.conversion import GuestDisk, Options, Prepared, check, commit, inspect, prepare
+from runner.guest.conversion import GuestDisk, Options, Prepared, check, commit, inspect, prepare, scratch_of
 from runner.guest.refusals import FileSystemDamaged, FileTooBig, StaticNetwork
 from tests.runner.guest import small_guest
 
@@ -62,7 +62,7 @@ def test_a_guest_from_vmware_is_converted_once_and_then_left_alone(tmp_path):
         "/etc/udev/rules.d/70-persistent-net.rules",
     ]
     assert sorted(path.name for path in work.iterdir()) == ["overlay-data.qcow2", "overlay-root.qcow2"]
-    assert not list(Path("/var/tmp").glob("hotadd-guest-*"))
+    assert not scratch_of(work).exists()
 
     kept = Prepared.from_document(json.loads(json.dumps(prepared.to_document())))
     targets = {"root": tmp_path / "root", "data": tmp_path / "data"}
