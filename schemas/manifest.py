@@ -29,7 +29,10 @@ class InjectedBlock:
 
 @dataclass(frozen=True)
 class DiskRecord:
-    """One disk of a generation. `digest_file` is relative to the manifest."""
+    """One disk of a generation. `digest_file` is relative to the manifest; `copy` is the copy's own id.
+
+    The same bytes copied twice are two copies: what was injected after the one is not in the other.
+    """
 
     id: str
     volume_id: str
@@ -38,6 +41,7 @@ class DiskRecord:
     integrity_snapshot_id: str
     digest_file: str
     digest_of_digests: str
+    copy: str
     injected: tuple[InjectedBlock, ...]
 
 

@@ -9,7 +9,7 @@ TAG_REPLICATION = "hotadd:replication"
 TAG_DISK = "hotadd:disk"
 TAG_ROLE = "hotadd:role"
 TAG_GENERATION = "hotadd:generation"
-TAG_DATA = "hotadd:data"
+TAG_COPY = "hotadd:copy"
 TAG_NODE = "hotadd:access-node"
 
 Role = Literal["volume", "destination", "shell-root", "integrity", "access-node"]

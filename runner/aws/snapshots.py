@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from runner.aws.account import Account, aws_errors
 from runner.aws.waiting import wait_for
 from schemas.errors import IntegrityViolated
-from schemas.naming import TAG_DATA, TAG_DISK, TAG_GENERATION, TAG_REPLICATION, TAG_ROLE, tags
+from schemas.naming import TAG_COPY, TAG_DISK, TAG_GENERATION, TAG_REPLICATION, TAG_ROLE, tags
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import SnapshotTypeDef
@@ -25,7 +25,7 @@ _COMPLETE_SECONDS = 24 * 3600.0
 class Snapshot:
     """One EBS snapshot; `state` is pending, completed or error; `progress` is like ``42%``.
 
-    `data` is the digest of the digest file of what the volume held (64 hexadecimal digits).
+    `copy` is the id of the copy that the volume held (`schemas.manifest.DiskRecord`).
     """
 
     id: str
@@ -34,7 +34,7 @@ class Snapshot:
     progress: str
     disk: str
     generation: int
-    data: str
+    copy: str
 
 
 class SnapshotErrored(IntegrityViolated):
@@ -57,7 +57,7 @@ def _snapshot(raw: SnapshotTypeDef) -> Snapshot:
         progress=raw.get("Progress", ""),
         disk=found.get(TAG_DISK, ""),
         generation=int(found.get(TAG_GENERATION, "0")),
-        data=found.get(TAG_DATA, ""),
+        copy=found.get(TAG_COPY, ""),
     )
 
 
@@ -75,10 +75,10 @@ def find_snapshots(account: Account, replication: str, generation: int | None = 
 
 
 def create_snapshot(
-    account: Account, replication: str, generation: int, disk: str, volume_id: str, data: str, extra: dict[str, str]
+    account: Account, replication: str, generation: int, disk: str, volume_id: str, copy: str, extra: dict[str, str]
 ) -> str:
-    """Start a snapshot of a volume with all our tags from its creation; its id. `data` as in `Snapshot`."""
-    wanted = {TAG_DATA: data} | tags(replication, "integrity", disk=disk, generation=generation, extra=extra)
+    """Start a snapshot of a volume with all our tags from its creation; its id. `copy` as in `Snapshot`."""
+    wanted = {TAG_COPY: copy} | tags(replication, "integrity", disk=disk, generation=generation, extra=extra)
     with aws_errors("ec2:CreateSnapshot"):
         answer = account.ec2.create_snapshot(
             VolumeId=volume_id,

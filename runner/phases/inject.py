@@ -90,6 +90,7 @@ def write_prepared(job: Job) -> None:
                 integrity_snapshot_id=snapshots[disk.id],
                 digest_file=str(digests),
                 digest_of_digests=restored.digest_of_digests,
+                copy=restored.copy,
                 injected=injected.get(disk.id, ()),
             )
         )

@@ -49,6 +49,7 @@ class Restored:
     volume_bytes: int
     source: SourceRecord
     digest_of_digests: str
+    copy: str
     bytes_data: int
     bytes_zero: int
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
@@ -58,8 +59,8 @@ def _restore_disk(job: Job, disk: Disk, volume_id: str, node_id: str) -> None:
                 digests=digests,
                 checkpoint=job.generation_directory / f"{disk.id}.checkpoint",
                 zeroes=job.spec.zeroes,
-                # A volume of ours on which no restore was ever complete; the engine looks at it all the same.
-                blank=done is None,
+                # No restore was ever complete, and nothing injected: the engine looks at the volume all the same.
+                blank=done is None and job.manifests.read(job.generation) is None,
                 verify=job.spec.verify,
                 progress=lambda p: _tell(job, p),
                 stop=job.stop,
@@ -68,7 +69,16 @@ def _restore_disk(job: Job, disk: Disk, volume_id: str, node_id: str) -> None:
     zero = result.bytes_zero_skipped + result.bytes_zero_written
     write_record(
         record,
-        Restored(disk.id, volume_id, size, now, result.digest_file_digest, result.bytes_total - zero, zero),
+        Restored(
+            disk=disk.id,
+            volume_id=volume_id,
+            volume_bytes=size,
+            source=now,
+            digest_of_digests=result.digest_file_digest,
+            copy=uuid.uuid4().hex,
+            bytes_data=result.bytes_total - zero,
+            bytes_zero=zero,
+        ),
     )
 
 

@@ -47,7 +47,8 @@ class InjectedAlready(IntegrityViolated):
     def __init__(self, disk: str) -> None:
         super().__init__(
             f"Disk {disk} has no integrity snapshot, and its volume was injected already.",
-            "Delete its `.restored.json` in work/generation-*, then `hotadd restore`: the data must be copied anew.",
+            "With the volumes in staging, delete work/generation-* of this replication and run `hotadd restore`: the "
+            "data must be copied anew.",
         )
         self.disk = disk
 
@@ -74,7 +75,7 @@ def snapshot(job: Job) -> None:
             job.generation,
             disk,
             volumes[disk],
-            data=restored.digest_of_digests,
+            copy=restored.copy,
             extra=job.spec.tags,
         )
         made.add(one)
@@ -126,7 +127,7 @@ def begun_disks(job: Job) -> tuple[DiskRecord, ...]:
 
 def _restored_anew(job: Job, disk: DiskRecord) -> bool:
     held = read_record(restored_file(job.generation_directory, disk.id), Restored)
-    return held is not None and (held.volume_id, held.digest_of_digests) != (disk.volume_id, disk.digest_of_digests)
+    return held is not None and held.copy != disk.copy
 
 
 def _wait_listed(job: Job, made: set[str]) -> None:
@@ -155,7 +156,7 @@ def _usable(job: Job) -> list[Snapshot]:
     found: dict[str, Snapshot] = {}
     for one in find_snapshots(job.account, job.spec.name, job.generation):
         held = read_record(restored_file(job.generation_directory, one.disk), Restored)
-        same = held is not None and (one.volume_id, one.data) == (held.volume_id, held.digest_of_digests)
+        same = held is not None and (one.volume_id, one.copy) == (held.volume_id, held.copy)
         if one.state != "error" and same:
             found.setdefault(one.disk, one)
     return list(found.values())

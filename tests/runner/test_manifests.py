@@ -22,6 +22,7 @@ def manifest(generation: int = 1) -> Manifest:
         integrity_snapshot_id="snap-0123456789abcdef0",
         digest_file="generation-0001/root.digests",
         digest_of_digests="ab" * 32,
+        copy="ef" * 16,
         injected=(InjectedBlock(0, 524288, "cd" * 16),),
     )
     return Manifest(

@@ -12,6 +12,7 @@ ids = st.from_regex(r"[a-z][a-z0-9-]{0,30}", fullmatch=True)
 names = st.from_regex(r"[a-z][a-z0-9-]{0,39}", fullmatch=True)
 texts = st.text(max_size=40)
 hexes = st.from_regex(r"[0-9a-f]{8,17}", fullmatch=True)
+copies = st.from_regex(r"[0-9a-f]{32}", fullmatch=True)
 digests = st.from_regex(r"[0-9a-f]{32}", fullmatch=True)
 whole_digests = st.from_regex(r"[0-9a-f]{64}", fullmatch=True)
 times = st.datetimes().map(lambda moment: moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0"))
@@ -41,6 +42,7 @@ disks = st.builds(
     integrity_snapshot_id=prefixed("snap-"),
     digest_file=texts,
     digest_of_digests=whole_digests,
+    copy=copies,
     injected=st.lists(blocks, max_size=3).map(tuple),
 )
 manifests = st.builds(

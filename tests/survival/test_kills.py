@@ -192,7 +192,7 @@ def _normal(made: Replication) -> Any:
     del manifest["created"]
     for disk in manifest["disks"]:
         assert disk["volume_bytes"] == 1 << 30 and disk["source"]["bytes"] == DISK_BYTES
-        del disk["source"]["mtime_ns"], disk["source"]["inode"], disk["digest_of_digests"]
+        del disk["source"]["mtime_ns"], disk["source"]["inode"], disk["digest_of_digests"], disk["copy"]
     return manifest
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,7 +61,7 @@ def strange(namesake: Replication, ec2: EC2Client) -> set[str]:
     ec2.get_waiter("volume_available").wait(VolumeIds=[other], WaiterConfig={"Delay": 1})
     restored = json.loads((namesake.work / "data.restored.json").read_text())
     made = {
-        _snapshot_by_hand(ec2, other, "data", restored["digest_of_digests"]),
+        _snapshot_by_hand(ec2, other, "data", restored["copy"]),
         _snapshot_by_hand(ec2, namesake.outputs()["volumes"]["root"], "root", "0" * 64),
     }
     ec2.get_waiter("snapshot_completed").wait(SnapshotIds=sorted(made), WaiterConfig={"Delay": 1})
@@ -123,7 +124,7 @@ def _snapshot_by_hand(ec2: EC2Client, volume: str, disk: str, data: str) -> str:
         {"Key": "hotadd:role", "Value": "integrity"},
         {"Key": "hotadd:disk", "Value": disk},
         {"Key": "hotadd:generation", "Value": "1"},
-        {"Key": "hotadd:data", "Value": data},
+        {"Key": "hotadd:copy", "Value": data},
     ]
     answer = ec2.create_snapshot(VolumeId=volume, TagSpecifications=[{"ResourceType": "snapshot", "Tags": tags}])
     return answer["SnapshotId"]
@@ -168,6 +169,24 @@ class TestOverlaysLost:
         ended = made.replicate()
         assert ended.status == 0, ended.said
         _replicated(made)
+
+
+def test_a_snapshot_lost_after_the_commit_began_is_taken_of_a_copy_made_anew(
+    replication: Callable[[str], Replication], ec2: EC2Client
+) -> None:
+    """The hint of the refusal leads on, though the source, and so every digest, is what it was."""
+    made = replication("snapless")
+    ended = made.replicate(Fate("commit", writes=2))
+    assert ended.killed, ended.said
+    for snapshot in made.left()["snapshots"]:
+        ec2.delete_snapshot(SnapshotId=snapshot)
+    _refused(made.run(["snapshot", str(made.spec)]), "was injected already", status=4)
+    shutil.rmtree(made.work)
+    ended = made.run(["restore", str(made.spec)])
+    assert ended.status == 0, ended.said
+    ended = made.replicate()
+    assert ended.status == 0, ended.said
+    _replicated(made)
 
 
 def _beginnings(made: Replication) -> dict[str, bytes]:
