@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,7 @@ from runner.cli.display import step_table, watching
 from runner.cli.job import open_job
 from runner.journal import read_events
 from runner.lab import account as lab
-from runner.lab.guest.sample import SampleGuest, build
+from runner.lab.guest.sample import SampleDisk, SampleGuest, build
 from runner.lab.provider import cache_directory
 from runner.lab.record import LabInfo
 from runner.phases.job import Job
@@ -79,7 +80,7 @@ def demo_command(
         os.environ.update(lab.environment(place))
         guest = build(place / "guest", cache=cache_directory(), log=typer.echo)
         spec = place / "web01.yaml"
-        spec.write_text(lab_spec(info, guest, "web01"), encoding="utf-8")
+        spec.write_text(lab_spec(info, guest.disks, "web01"), encoding="utf-8")
         typer.echo(f"The spec is {spec}. Replicating:")
         with watching(False) as watcher, open_job(spec, watcher) as job:
             replicate(job)
@@ -89,18 +90,18 @@ def demo_command(
             lab.down(place)
 
 
-def lab_spec(info: LabInfo, guest: SampleGuest, name: str) -> str:
-    """A spec that replicates the sample guest inside the lab."""
-    disks = "\n".join(
+def lab_spec(info: LabInfo, disks: Sequence[SampleDisk], name: str) -> str:
+    """A spec that replicates a guest inside the lab; its first disk boots."""
+    lines = "\n".join(
         f"    - {{id: {d.id}, path: {d.path}, size_gib: {-(-d.size_bytes // (1 << 30))}"
-        + (", boot: true}" if d is guest.disks[0] else "}")
-        for d in guest.disks
+        + (", boot: true}" if d is disks[0] else "}")
+        for d in disks
     )
     return _SPEC.format(
         name=name,
         region=info.region,
         zone=info.availability_zone,
-        disks=disks,
+        disks=lines,
         node=info.access_node_id,
         ami=info.amis["linux"],
         subnet=info.subnet_id,

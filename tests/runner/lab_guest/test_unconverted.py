@@ -38,7 +38,10 @@ def screen(monitor: Path, scratch: Path) -> str:
 
 @pytest.mark.parametrize(
     ("controller", "expected"),
-    [("nvme", "ALERT!  /dev/sda1 does not exist.  Dropping to a shell!"), ("pvscsi", "web01 login:")],
+    [
+        ("nvme", "ALERT!  /dev/sda1 does not exist.  Dropping to a shell!"),
+        pytest.param("pvscsi", "web01 login:", marks=pytest.mark.slow),
+    ],
 )
 def test_the_guest_as_vmware_leaves_it(tmp_path: Path, controller: str, expected: str) -> None:
     guest = build(tmp_path / "guest", cache=cache_directory(), log=print)
