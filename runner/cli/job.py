@@ -70,7 +70,10 @@ def open_job(spec_file: Path, watcher: Watcher, *, start_minutes: float = START_
         @functools.cache
         def project() -> Project:
             made = synthesize(spec_file.resolve(), spec.name, home.work)
-            return TerraformProject(made, lambda message: journal.tell("terraform", message))
+            fresh = TerraformProject(made, lambda message: journal.tell("terraform", message))
+            # A single command may be the first on this machine: without its backend, Terraform cannot even tell outputs.
+            fresh.init()
+            return fresh
 
         manifests = manifests_of(spec, home)
         latest = manifests.latest()

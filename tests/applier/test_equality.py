@@ -20,7 +20,7 @@ from runner.lab import account
 from runner.lab.record import LabInfo
 from runner.manifests import Manifests
 from runner.phases.job import Job
-from runner.phases.move import hand_over, launch, move, release, stage
+from runner.phases.move import hand_over, launch, release, stage
 from runner.phases.rootswap import swap_root
 from runner.phases.start import start
 from runner.terraform.project import PlanFile, Project, TerraformProject, Variables
@@ -53,7 +53,6 @@ backend: {{local: {{path: state}}}}
 tags: {{team: storage}}
 """
 PHASES: tuple[tuple[str, Callable[[Job], object]], ...] = (
-    ("detached", lambda job: move(job, "detached", launched=False)),
     ("staging", stage),
     ("detached again", release),
     ("launched", launch),
@@ -132,6 +131,7 @@ def _job(directory: Path, info: LabInfo, kind: Callable[[Path, Callable[[str], N
     home = home_of(spec)
     journal = Journal(spec.name, home.events, lambda event: None)
     made = Recorded(kind(synthesize(file, spec.name, home.work), lambda message: None))
+    made.init()
     return Job(
         spec=spec,
         spec_file=file,
