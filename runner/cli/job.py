@@ -71,7 +71,7 @@ def open_job(spec_file: Path, watcher: Watcher, *, start_minutes: float = START_
         def project() -> Project:
             made = synthesize(spec_file.resolve(), spec.name, home.work)
             fresh = TerraformProject(made, lambda message: journal.tell("terraform", message))
-            # A single command may be the first on this machine: without its backend, Terraform cannot even tell outputs.
+            # A single command may be the first on this machine: without its backend, Terraform tells no outputs.
             fresh.init()
             return fresh
 
