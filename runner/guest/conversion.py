@@ -44,21 +44,14 @@ class GuestDisk:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A conversion that waits for its commit: what the guest was, what was edited, what will be written."""
+    """A conversion that waits for its commit: what the guest was, what was edited, what will be written.
+
+    It is kept as plain JSON by `schemas.document.unstructure` and `structure`.
+    """
 
     facts: GuestFacts
     edits: tuple[Edit, ...]
     disks: tuple[InjectedDisk, ...]
-
-    def to_document(self) -> dict[str, Any]:
-        """Plain JSON values; `from_document` makes the same object of them."""
-        document: dict[str, Any] = unstructure(self)
-        return document
-
-    @staticmethod
-    def from_document(document: Mapping[str, Any]) -> Prepared:
-        """What `to_document` wrote."""
-        return structure(dict(document), Prepared)
 
 
 def inspect(disks: Sequence[GuestDisk], work: Path) -> GuestFacts:

@@ -42,7 +42,6 @@ def plan_removal(job: Job) -> Removal:
     if not job.spec.decommission:
         raise NotMarked(job.spec.name)
     project = job.project()
-    project.init()
     unlock_dead(job, project)
     # What a dead run made goes into the state first, or it would stay; and a state that does not know what carries our
     # tags is the wrong one: its snapshots would be those of a live replica.

@@ -18,7 +18,7 @@ from schemas.spec import Spec
 class Job:
     """One replication at work. `stop` becomes true when the user asks to stop; `generation` counts from 1.
 
-    `project` synthesizes the spec anew and gives the Terraform project of the machine's stack.
+    `project` gives the Terraform project of the machine's stack, synthesized and initialised once a process.
     """
 
     spec: Spec

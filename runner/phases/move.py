@@ -79,7 +79,6 @@ def require_phase(job: Job, command: str, phase: Phase) -> Outputs:
 def move(job: Job, phase: Phase, *, launched: bool) -> Outputs:
     """Lead the stack to a phase: recover what a dead run left, plan, guard, apply. Nothing happens if it is there."""
     project = job.project()
-    project.init()
     unlock_dead(job, project)
     variables = _variables(job, project.outputs(), phase, launched)
     recover(job, project, variables)

@@ -91,7 +91,6 @@ def preflight(job: Job) -> None:
         _check_source(job)
     job.account.check_credentials()
     project = job.project()
-    project.init()
     outputs = project.outputs()
     _check_destination(job)
     check_known(job, project)

@@ -14,6 +14,7 @@ import pytest
 
 from runner.guest.conversion import GuestDisk, Options, Prepared, check, commit, inspect, prepare, scratch_of
 from runner.guest.refusals import FileSystemDamaged, FileTooBig, StaticNetwork
+from schemas.document import structure, unstructure
 from tests.runner.guest import small_guest
 
 pytestmark = pytest.mark.guestfs
@@ -56,7 +57,7 @@ def test_a_guest_from_vmware_is_converted_once_and_then_left_alone(tmp_path):
     assert sorted(path.name for path in work.iterdir()) == ["overlay-data.qcow2", "overlay-root.qcow2"]
     assert not scratch_of(work).exists()
 
-    kept = Prepared.from_document(json.loads(json.dumps(prepared.to_document())))
+    kept = structure(json.loads(json.dumps(unstructure(prepared))), Prepared)
     targets = {"root": tmp_path / "root", "data": tmp_path / "data"}
     shutil.copy(root, targets["root"])
     shutil.copy(data, targets["data"])
