@@ -6,7 +6,7 @@ BIN := .venv/bin
 WORKERS ?= 3
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 # What `make test-fast` leaves out: everything that starts a process or takes its time.
-FAST := not (terraform or guestfs or boot or lab or node or process or slow)
+FAST := not (terraform or guestfs or boot or lab or node or process or thorough or slow)
 
 .PHONY: setup demo test test-fast test-all bench lint lock clean
 
