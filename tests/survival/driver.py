@@ -12,6 +12,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,6 +35,7 @@ from tests.survival import quick_guest
 
 # botocore's waits between two tries add up to 35 s on average; how often it tries is what the tests count.
 _HASTE = 20
+_PATIENCE = 60.0
 
 USED = (replicate_command, status_command)  # loaded before the first fork
 
@@ -65,6 +67,7 @@ class _Fates:
         self._seen = 0
         self._step = ""
         self._written = 0
+        self.stopping = threading.Event()  # the run's own flag, once it has one
 
     def watch(self, event: Event) -> None:
         fate = self._fate
@@ -83,6 +86,9 @@ class _Fates:
             self._written += 1
             if self._written == self._fate.writes:
                 self._strike()
+            if self._written >= self._fate.writes:
+                # A signal is heard by the main thread, in its own time: until then no thread writes on.
+                self.stopping.wait(_PATIENCE)
 
     def _strike(self) -> None:
         os.kill(os.getpid(), signal.Signals[self._fate.signal])
@@ -92,10 +98,19 @@ def serve(words: list[str], fate: Fate) -> int:
     """One run of the command line; its exit code."""
     fates = _Fates(fate)
 
+    stop_on_interrupt = job_module._stop_on_interrupt
+
+    @contextmanager
+    def stop_known() -> Iterator[Callable[[], bool]]:
+        with stop_on_interrupt() as stop:
+            fates.stopping = stop.__self__  # type: ignore[attr-defined]  # is_set of an Event
+            yield stop
+
     @contextmanager
     def watching(_as_json: bool) -> Iterator[Watcher]:
         yield fates.watch
 
+    job_module._stop_on_interrupt = stop_known
     replicate_command.watching = watching
     endpoint.time = SimpleNamespace(sleep=lambda seconds: time.sleep(seconds / _HASTE))
     job_module.TerraformProject = SmallApplier
