@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
-from runner.blocks.errors import FormatUnknown
+from runner.blocks.bytefile import ByteFile, open_local
+from runner.blocks.errors import FormatUnknown, ImageRefused
 from runner.blocks.extent import Extent
 from runner.blocks.fingerprint import Fingerprint
 from runner.blocks.raw import RawSource
@@ -36,21 +37,35 @@ class Source(Protocol):
         """Let go of it; a second call does nothing."""
 
 
-_READERS: Mapping[str, Callable[[str], Source]] = {
+_READERS: Mapping[str, Callable[[ByteFile], Source]] = {
     "raw": RawSource,
     "vmdk": VmdkSource,
 }
 FORMATS = tuple(_READERS)
 
 
-def open_source(location: str, format: str) -> Source:
-    """Open a source disk by its stated format (one of `FORMATS`).
+def open_source(location: str, format: str, member: str = "") -> Source:
+    """Open a source disk on this machine by its stated format (one of `FORMATS`).
 
     The format is never probed: a raw disk's first sector is the guest's to write, and says qcow2 if the guest likes
-    (CVE-2008-2004). Raises `FormatUnknown`, `SourceMissing`, `SourceUnusable`, `SourceEmpty`,
-    `ImageRefused`.
+    (CVE-2008-2004). `member` is the disk's file name in a package of several. Raises `FormatUnknown`,
+    `SourceMissing`, `SourceUnusable`, `SourceEmpty`, `ImageRefused`.
+    """
+    if format not in FORMATS:
+        raise FormatUnknown(format, FORMATS)
+    return read_source(open_local(location), format, member)
+
+
+def read_source(file: ByteFile, format: str, member: str = "") -> Source:
+    """A source disk in an open file, wherever that is; the source owns the file, and so does an error.
+
+    Raises `FormatUnknown`, `SourceEmpty`, `ImageRefused`.
     """
     reader = _READERS.get(format)
     if reader is None:
+        file.close()
         raise FormatUnknown(format, FORMATS)
-    return reader(location)
+    if member:
+        file.close()
+        raise ImageRefused(file.path, "member", f"{format} is no package of disks", "Leave the member out.")
+    return reader(file)

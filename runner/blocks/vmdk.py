@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from runner.blocks.diskfile import DiskFile, NotADisk
+from runner.blocks.bytefile import ByteFile
 from runner.blocks.errors import ImageRefused, ShortRead, SourceEmpty
 from runner.blocks.extent import Extent
 from runner.blocks.fingerprint import Fingerprint
-from runner.blocks.raw import data_and_holes, open_disk_file
 from runner.blocks.vmdk_descriptor import (
     MAX_TEXT,
     SECTOR,
@@ -32,21 +29,22 @@ class _Part:
     start: int
     length: int
     sparse: SparseExtent | None = None
-    flat: DiskFile | None = None
+    flat: ByteFile | None = None
     offset: int = 0
 
 
 class VmdkSource:
     """A VMDK: monolithicSparse, monolithicFlat, twoGbMaxExtentSparse and Flat, streamOptimized, vmfs flat.
 
-    Everything in it is checked before the first read; raises `ImageRefused`, and as `RawSource` does.
+    It owns its files. Everything in them is checked before the first read; raises `ImageRefused`, `SourceEmpty`.
     """
 
-    def __init__(self, location: str) -> None:
-        self.location = location
-        self._files = [open_disk_file(location)]
+    def __init__(self, file: ByteFile) -> None:
+        self.location = file.path
+        self._files = [file]
         try:
             self._parts = self._open()
+            self._opened = [each.fingerprint() for each in self._files]
         except BaseException:
             self.close()
             raise
@@ -55,12 +53,10 @@ class VmdkSource:
 
     def fingerprint(self) -> Fingerprint:
         """Over all files; a file put in place of one of them is a change too."""
-        named = [os.stat(file.path) for file in self._files]
-        opened = [os.fstat(file.fd) for file in self._files]
-        if any((a.st_ino, a.st_dev) != (b.st_ino, b.st_dev) for a, b in zip(named, opened, strict=True)):
+        now = [file.fingerprint() for file in self._files]
+        if any((a.inode, a.device) != (b.inode, b.device) for a, b in zip(now, self._opened, strict=True)):
             return Fingerprint(0, 0, 0, 0)
-        latest = max(status.st_mtime_ns for status in opened)
-        return Fingerprint(sum(s.st_size for s in opened), latest, opened[0].st_ino, opened[0].st_dev)
+        return Fingerprint(sum(p.size for p in now), max(p.mtime_ns for p in now), now[0].inode, now[0].device)
 
     def extents(self) -> Iterator[Extent]:
         """What grain tables, and the file system's holes of flat files, say."""
@@ -68,7 +64,7 @@ class VmdkSource:
             if part.sparse is not None:
                 pieces = part.sparse.extents()
             elif part.flat is not None:
-                pieces = data_and_holes(part.flat, part.offset, part.length)
+                pieces = part.flat.extents(part.offset, part.length)
             else:
                 pieces = iter([Extent(0, part.length, "zero")])
             for piece in pieces:
@@ -158,22 +154,12 @@ class VmdkSource:
             )
         return _Part(start, length, flat=file, offset=offset)
 
-    def _open_beside(self, name: str) -> DiskFile:
-        path = os.path.join(os.path.dirname(self.location), name)
-        try:
-            file = DiskFile(path, writable=False, direct=False, follow=False)
-        except (OSError, NotADisk) as error:
-            code = error.errno if isinstance(error, OSError) else None
-            reason = "it is a symbolic link" if code == errno.ELOOP else os.strerror(code) if code else str(error)
-            raise ImageRefused(
-                self.location, "extent file", f"{name} cannot be used: {reason}", "Put all files of the disk beside it."
-            ) from error
+    def _open_beside(self, name: str) -> ByteFile:
+        file = self._files[0].beside(name)
         self._files.append(file)
-        if file.is_block:
-            raise ImageRefused(self.location, "extent file", f"{name} is a block device")
         return file
 
-    def _read_text(self, file: DiskFile, offset: int, length: int) -> bytes:
+    def _read_text(self, file: ByteFile, offset: int, length: int) -> bytes:
         text = bytearray(length)
         file.read_into(offset, memoryview(text))
         return bytes(text)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from itertools import groupby
 
-from runner.blocks.diskfile import DiskFile
+from runner.blocks.bytefile import ByteFile
 from runner.blocks.errors import ImageDamaged, ImageRefused, ShortRead
 from runner.blocks.extent import Extent, Kind
 from runner.blocks.vmdk_descriptor import SECTOR
@@ -25,7 +25,7 @@ _ZERO = 1  # a grain table entry that says: zeroes (with the header's flag)
 class SparseExtent:
     """One sparse extent file. Its map is checked whole when it is opened; grains are read by several threads."""
 
-    def __init__(self, file: DiskFile) -> None:
+    def __init__(self, file: ByteFile) -> None:
         self.file = file
         self._location = file.path
         header = parse_header(self._read(0, min(HEADER_SIZE, file.size)), file.size, self._location)
