@@ -11,8 +11,11 @@ TAG_ROLE = "hotadd:role"
 TAG_GENERATION = "hotadd:generation"
 TAG_COPY = "hotadd:copy"
 TAG_NODE = "hotadd:access-node"
+# On what is made for a look alone: when it may be removed by anybody, and who made it.
+TAG_EXPIRES = "hotadd:expires"
+TAG_MAKER = "hotadd:maker"
 
-Role = Literal["volume", "destination", "shell-root", "integrity", "access-node"]
+Role = Literal["volume", "destination", "shell-root", "integrity", "access-node", "temporary"]
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9]")
 

@@ -59,6 +59,39 @@ def list_blocks(account: Account, snapshot_id: str) -> Iterator[SnapshotBlock]:
             return
 
 
+@dataclass(frozen=True)
+class ChangedBlock:
+    """A block that may differ between two snapshots: its number, and the token that reads it in either.
+
+    A token is empty where that snapshot does not hold the block: it is zeroes there.
+    """
+
+    index: int
+    first_token: str
+    second_token: str
+
+
+def changed_blocks(account: Account, first: str, second: str) -> Iterator[ChangedBlock]:
+    """The blocks that may differ between two completed snapshots of one volume, in order: a superset.
+
+    EBS tells what was written, not what differs ("ListChangedBlocks" of the EBS direct API reference).
+    """
+    ebs: EBSClient = account.ebs
+    token = ""
+    while True:
+        with aws_errors("ebs:ListChangedBlocks"):
+            page = (
+                ebs.list_changed_blocks(FirstSnapshotId=first, SecondSnapshotId=second, NextToken=token)
+                if token
+                else ebs.list_changed_blocks(FirstSnapshotId=first, SecondSnapshotId=second)
+            )
+        for block in page.get("ChangedBlocks", []):
+            yield ChangedBlock(block["BlockIndex"], block.get("FirstBlockToken", ""), block.get("SecondBlockToken", ""))
+        token = page.get("NextToken", "")
+        if not token:
+            return
+
+
 def read_block(account: Account, snapshot_id: str, block: SnapshotBlock) -> bytes:
     """The 512 KiB of a block. Raises `BlockDamaged`."""
     with aws_errors("ebs:GetSnapshotBlock"):
