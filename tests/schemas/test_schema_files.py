@@ -17,11 +17,18 @@ from schemas.event import Event
 from schemas.limits import LIMITS
 from schemas.manifest import Manifest
 from schemas.outputs import Outputs
+from schemas.plan import PlanDocument
 from schemas.spec import Spec, VolumeType
 from tests.schemas.specs import loaded
 
 FOLDER = Path(__file__).parents[2] / "schemas"
-MODELS: dict[Kind, type] = {"spec": Spec, "outputs": Outputs, "manifest": Manifest, "event": Event}
+MODELS: dict[Kind, type] = {
+    "spec": Spec,
+    "outputs": Outputs,
+    "manifest": Manifest,
+    "event": Event,
+    "plan": PlanDocument,
+}
 TYPES = {str: "string", int: "integer", bool: "boolean", float: "number"}
 
 
