@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -29,6 +30,7 @@ def spec_faults(spec: Spec) -> Iterator[Fault]:
     if spec.name.startswith(node_stack("")):
         sentence = f"Names that begin with {node_stack('')} are those of access nodes' stacks."
         yield Fault(("name",), sentence, "Give the replication another name.")
+    yield from _drill_faults(spec)
     if not spec.availability_zone.startswith(spec.region):
         sentence = f"{spec.availability_zone} is not in {spec.region}."
         yield Fault(("availability_zone",), sentence, "Name a zone of the region.")
@@ -53,6 +55,20 @@ def _disk_faults(spec: Spec) -> Iterator[Fault]:
     if len(disks) > limit:
         sentence = f"{len(disks)} disks, but HotAdd takes {limit} at a time for a {spec.source.os} guest."
         yield Fault(everywhere, sentence, "Replicate fewer disks in one spec.")
+
+
+def _drill_faults(spec: Spec) -> Iterator[Fault]:
+    for at, check in enumerate(spec.drill.checks):
+        place: Place = ("drill", "checks", at)
+        if sum(one is not None for one in (check.console, check.tcp, check.ssm)) != 1:
+            yield Fault(place, "A check is one of console, tcp and ssm.", "Make each of them a check of its own.")
+        if check.expect is not None and check.ssm is None:
+            yield Fault((*place, "expect"), "Only the output of an ssm command is expected.", "Leave it out.")
+        for key, pattern in (("console", check.console), ("expect", check.expect)):
+            try:
+                re.compile(pattern or "")
+            except re.error as error:
+                yield Fault((*place, key), f"It is no regular expression: {error}.", "Escape what is meant as it is.")
 
 
 def clashes(loaded: Sequence[tuple[Path, Spec]]) -> Iterator[Problem]:

@@ -124,6 +124,30 @@ class Integrity:
 
 
 @dataclass(frozen=True)
+class DrillCheck:
+    """One check of a drill's copy. Exactly one of `console`, `tcp` and `ssm` is set; `expect` goes with `ssm`.
+
+    `console` and `expect` are regular expressions, searched for line by line; `tcp` is a port; `ssm` a command.
+    """
+
+    console: str | None = None
+    tcp: int | None = None
+    ssm: str | None = None
+    expect: str | None = None
+    seconds: int = 600
+
+
+@dataclass(frozen=True)
+class Drill:
+    """What a drill boots its copy with, and how the copy is checked. What is None is the destination's."""
+
+    instance_type: str | None = None
+    subnet_id: str | None = None
+    expires_hours: int = 24
+    checks: tuple[DrillCheck, ...] = ()
+
+
+@dataclass(frozen=True)
 class Spec:
     """One replicated machine."""
 
@@ -140,6 +164,7 @@ class Spec:
     verify: Verify = "none"
     zeroes: Zeroes = "auto"
     integrity: Integrity = field(default_factory=Integrity)
+    drill: Drill = field(default_factory=Drill)
     tags: dict[str, str] = field(default_factory=dict)
     decommission: bool = False
 
