@@ -12,10 +12,11 @@ from typing import Any
 from jsonschema.exceptions import ValidationError
 
 from schemas.document import structure, validator
+from schemas.location import is_local
 from schemas.problem import Place, Problem, SpecInvalid, written
 from schemas.reading import Read, read
 from schemas.rules import clashes, spec_faults
-from schemas.spec import Spec
+from schemas.spec import Disk, Spec
 
 
 def load_spec(file: Path) -> Spec:
@@ -52,12 +53,18 @@ def check_spec(document: Read) -> Spec:
 
 
 def _absolute(spec: Spec, base: Path) -> Spec:
-    disks = tuple(dataclasses.replace(d, path=str(base / d.path)) for d in spec.source.disks)
+    disks = tuple(_absolute_disk(disk, base) for disk in spec.source.disks)
     backend = spec.backend
     if backend.local is not None:
         local = dataclasses.replace(backend.local, path=str((base / backend.local.path).resolve()))
         backend = dataclasses.replace(backend, local=local)
     return dataclasses.replace(spec, source=dataclasses.replace(spec.source, disks=disks), backend=backend)
+
+
+def _absolute_disk(disk: Disk, base: Path) -> Disk:
+    path = str(base / disk.path) if is_local(disk.path) else disk.path
+    changes = None if disk.changes is None else str(base / disk.changes)
+    return dataclasses.replace(disk, path=path, changes=changes)
 
 
 def _problems(document: Read, error: ValidationError) -> Iterator[Problem]:

@@ -8,7 +8,10 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class SourceRecord:
-    """The source of a disk as it was read: size in bytes, time of last change in ns."""
+    """The source of a disk as it was read: size in bytes, time of last change in ns.
+
+    `version` pins an S3 object (its version and ETag). Of an NBD export only the size is known: the rest is 0 and "".
+    """
 
     path: str
     format: str
@@ -16,6 +19,7 @@ class SourceRecord:
     mtime_ns: int
     inode: int
     device: int
+    version: str = ""
 
 
 @dataclass(frozen=True)

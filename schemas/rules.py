@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from schemas.limits import size_faults, volume_faults
+from schemas.location import location_fault
 from schemas.naming import node_stack
 from schemas.problem import Place, Problem
 from schemas.slots import LIMIT
@@ -45,6 +46,11 @@ def _disk_faults(spec: Spec) -> Iterator[Fault]:
             sentence = f"The id {disk.id} is also that of disks[{seen[disk.id]}]."
             yield Fault((*everywhere, at, "id"), sentence, "Ids are unique: give one of them another.")
         seen.setdefault(disk.id, at)
+        if fault := location_fault(disk.path, disk.format):
+            yield Fault((*everywhere, at, "path"), *fault)
+        if disk.member and disk.format not in ("ova", "ovf"):
+            sentence = f"The format {disk.format} is no package of several disks."
+            yield Fault((*everywhere, at, "member"), sentence, "Leave it out, or state `format: ova` or `ovf`.")
         for sentence, hint in size_faults(spec.destination.volume, disk.size_gib):
             yield Fault((*everywhere, at, "size_gib"), sentence, hint)
     booting = [disk.id for disk in disks if disk.boot]

@@ -1,7 +1,7 @@
 """The replication spec as typed, frozen models. spec.schema.json is the same contract in JSON Schema.
 
 Field meanings, units and examples stand in the JSON Schema's descriptions, which the documentation is made from.
-Paths are absolute once a spec is loaded (they are relative to the spec's own file in the document).
+Local paths are absolute once a spec is loaded (they are relative to the spec's own file in the document).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-DiskFormat = Literal["raw"]
+DiskFormat = Literal["raw", "vmdk", "ova", "ovf", "qcow2", "vhd", "vhdx"]
 Firmware = Literal["bios", "uefi"]
 GuestOs = Literal["linux", "windows"]
 NetworkPolicy = Literal["keep", "dhcp"]
@@ -20,13 +20,19 @@ VolumeType = Literal["gp3", "gp2", "io1", "io2", "st1", "sc1"]
 
 @dataclass(frozen=True)
 class Disk:
-    """One disk of the source. `id` names its volume for good; `size_gib` is the EBS volume's size in GiB."""
+    """One disk of the source. `id` names its volume for good; `size_gib` is the EBS volume's size in GiB.
+
+    `path` is a local path or a URI (schemas/location.py). `member` is the disk's file name in an OVA or OVF ("": its
+    only disk). `changes` is the path of a changed-block list.
+    """
 
     id: str
     path: str
     size_gib: int
     format: DiskFormat = "raw"
     boot: bool = False
+    member: str = ""
+    changes: str | None = None
 
 
 @dataclass(frozen=True)
@@ -117,6 +123,14 @@ class Backend:
 
 
 @dataclass(frozen=True)
+class CopyLimits:
+    """How hard a copy may go at it: MB (10^6 bytes) a second over all disks (None: no limit), and disks at once."""
+
+    rate_mb_s: int | None = None
+    disks_at_once: int = 4
+
+
+@dataclass(frozen=True)
 class Integrity:
     """How many generations of integrity snapshots are kept."""
 
@@ -163,6 +177,7 @@ class Spec:
     start: bool = True
     verify: Verify = "none"
     zeroes: Zeroes = "auto"
+    copy: CopyLimits = field(default_factory=CopyLimits)
     integrity: Integrity = field(default_factory=Integrity)
     drill: Drill = field(default_factory=Drill)
     tags: dict[str, str] = field(default_factory=dict)

@@ -10,6 +10,7 @@ class Fingerprint:
     """Of a source: bytes, modification in nanoseconds since the epoch, inode and file system's device number.
 
     Of a source in several files: their bytes together, the latest modification, and the first one's inode.
+    `version` pins what has no inode: the version and ETag of an S3 object. Of an NBD export the size alone is known.
     A block device has no modification time that means anything: its `mtime_ns` is 0 and `device` its own number.
     """
 
@@ -17,8 +18,9 @@ class Fingerprint:
     mtime_ns: int
     inode: int
     device: int
+    version: str = ""
 
-    def to_document(self) -> dict[str, int]:
+    def to_document(self) -> dict[str, int | str]:
         """For the manifest and the checkpoint."""
         return asdict(self)
 

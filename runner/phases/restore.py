@@ -85,7 +85,9 @@ def _restore_disk(job: Job, disk: Disk, volume_id: str, node_id: str) -> None:
 def source_record(disk: Disk, source: Source) -> SourceRecord:
     """What a source is now."""
     pinned = source.fingerprint()
-    return SourceRecord(disk.path, disk.format, source.size, pinned.mtime_ns, pinned.inode, pinned.device)
+    return SourceRecord(
+        disk.path, disk.format, source.size, pinned.mtime_ns, pinned.inode, pinned.device, pinned.version
+    )
 
 
 def _tell(job: Job, progress: Progress) -> None:

@@ -31,6 +31,7 @@ sources = st.builds(
     mtime_ns=st.integers(-(2**63), 2**63 - 1),
     inode=st.integers(0, 2**64 - 1),
     device=st.integers(0, 2**64 - 1),
+    version=texts,
 )
 blocks = st.builds(InjectedBlock, offset=st.integers(0, 2**62), length=st.integers(1, 2**31), digest=digests)
 disks = st.builds(

@@ -149,7 +149,7 @@ BAD = [
     (changed("id: data", "id: Data"), 11, "source.disks[1].id", "does not look right", ""),
     (changed("boot: true", "boot: false"), 6, "source.disks", "Exactly one disk boots; none does", "boot: true"),
     (changed("size_gib: 100", "size_gib: 100\n      boot: true"), 6, "source.disks", "root, data do", ""),
-    (changed("size_gib: 100", "size_gib: 100\n      format: vmdk"), 14, "source.disks[1].format", "none of raw", ""),
+    (changed("size_gib: 100", "size_gib: 100\n      format: vmdx"), 14, "source.disks[1].format", "none of raw", ""),
     (disks(41), 6, "source.disks", "41 disks, but HotAdd takes 40 at a time for a linux guest", "fewer"),
     (
         disks(22).replace("source:\n", "source:\n  os: windows\n"),
