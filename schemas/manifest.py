@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+RunKind = Literal["full", "incremental", "rollback"]
+
 
 @dataclass(frozen=True)
 class SourceRecord:
@@ -20,6 +22,7 @@ class SourceRecord:
     inode: int
     device: int
     version: str = ""
+    change_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,9 @@ class InjectedBlock:
 class DiskRecord:
     """One disk of a generation. `digest_file` is relative to the manifest; `copy` is the copy's own id.
 
-    The same bytes copied twice are two copies: what was injected after the one is not in the other.
+    The same bytes copied twice are two copies: what was injected after the one is not in the other. Counts are bytes
+    of whole blocks: in which the source differs from the base, in which the volume had come to deviate from it, and
+    what was written, zeroes among it.
     """
 
     id: str
@@ -47,6 +52,9 @@ class DiskRecord:
     digest_of_digests: str
     copy: str
     injected: tuple[InjectedBlock, ...]
+    bytes_changed: int = 0
+    bytes_deviating: int = 0
+    bytes_written: int = 0
 
 
 @dataclass(frozen=True)
@@ -60,16 +68,23 @@ class EditRecord:
 
 @dataclass(frozen=True)
 class Manifest:
-    """One generation of a replication."""
+    """One generation of a replication.
+
+    `base` is the generation that it was compared with (of a rollback: which it goes back to), 0 of a full one.
+    `seconds` go from the beginning of its first run to its end. A `pruned` one is kept for the history alone.
+    """
 
     version: Literal[1]
     replication: str
     generation: int
-    kind: Literal["full", "incremental"]
-    status: Literal["prepared", "finished"]
+    kind: RunKind
+    status: Literal["prepared", "finished", "pruned"]
     created: str
     region: str
     instance_id: str
     guest: str
     disks: tuple[DiskRecord, ...]
     edits: tuple[EditRecord, ...]
+    base: int = 0
+    finished: str = ""
+    seconds: float = 0.0

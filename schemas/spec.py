@@ -15,6 +15,7 @@ GuestOs = Literal["linux", "windows"]
 NetworkPolicy = Literal["keep", "dhcp"]
 Verify = Literal["none", "written", "full"]
 Zeroes = Literal["auto", "skip", "write"]
+FindBy = Literal["auto", "snapshot", "read"]
 VolumeType = Literal["gp3", "gp2", "io1", "io2", "st1", "sc1"]
 
 
@@ -132,9 +133,10 @@ class CopyLimits:
 
 @dataclass(frozen=True)
 class Integrity:
-    """How many generations of integrity snapshots are kept."""
+    """How many generations of integrity snapshots are kept, and how an incremental finds what the volumes became."""
 
     retention: int = 2
+    find: FindBy = "auto"
 
 
 @dataclass(frozen=True)
@@ -175,6 +177,7 @@ class Spec:
     backend: Backend
     network: NetworkPolicy = "keep"
     start: bool = True
+    protect: bool = False
     verify: Verify = "none"
     zeroes: Zeroes = "auto"
     copy: CopyLimits = field(default_factory=CopyLimits)
