@@ -65,30 +65,57 @@ def open_job(spec_file: Path, watcher: Watcher, *, start_minutes: float = START_
     spec = load_spec(spec_file)
     home = home_of(spec)
     with home.locked(), _stop_on_interrupt() as stop:
-        journal = Journal(spec.name, home.events, watcher)
+        yield _job(spec, spec_file, home, watcher, stop, start_minutes, home.work)
 
-        @functools.cache
-        def project() -> Project:
-            made = synthesize(spec_file.resolve(), spec.name, home.work)
-            fresh = TerraformProject(made, lambda message: journal.tell("terraform", message))
-            # A single command may be the first on this machine: without its backend, Terraform tells no outputs.
-            fresh.init()
-            return fresh
 
-        manifests = manifests_of(spec, home)
-        latest = manifests.latest()
-        yield Job(
-            spec=spec,
-            spec_file=spec_file.resolve(),
-            home=home,
-            generation=1 if latest is None else latest.generation,
-            account=Account(spec.region),
-            journal=journal,
-            manifests=manifests,
-            project=project,
-            stop=stop,
-            start_seconds=start_minutes * 60,
-        )
+@contextmanager
+def open_look(spec_file: Path, watcher: Watcher, purpose: str) -> Iterator[Job]:
+    """As `open_job`, for one that looks only: without the replication's lock and Terraform's, in a place of its own.
+
+    Of those who look with the same `purpose`, one at a time. Raises `AlreadyRunning`.
+    """
+    spec = load_spec(spec_file)
+    home = home_of(spec)
+    apart = Home(f"{spec.name} ({purpose})", home.work / purpose)
+    with apart.locked(), _stop_on_interrupt() as stop:
+        yield _job(spec, spec_file, home, watcher, stop, START_MINUTES, apart.directory, lock=False)
+
+
+def _job(
+    spec: Spec,
+    spec_file: Path,
+    home: Home,
+    watcher: Watcher,
+    stop: Callable[[], bool],
+    start_minutes: float,
+    work: Path,
+    *,
+    lock: bool = True,
+) -> Job:
+    journal = Journal(spec.name, home.events, watcher)
+
+    @functools.cache
+    def project() -> Project:
+        made = synthesize(spec_file.resolve(), spec.name, work)
+        fresh = TerraformProject(made, lambda message: journal.tell("terraform", message), lock)
+        # A single command may be the first on this machine: without its backend, Terraform tells no outputs.
+        fresh.init()
+        return fresh
+
+    manifests = manifests_of(spec, home)
+    latest = manifests.latest()
+    return Job(
+        spec=spec,
+        spec_file=spec_file.resolve(),
+        home=home,
+        generation=1 if latest is None else latest.generation,
+        account=Account(spec.region),
+        journal=journal,
+        manifests=manifests,
+        project=project,
+        stop=stop,
+        start_seconds=start_minutes * 60,
+    )
 
 
 @contextmanager

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Action = Literal["no-op", "create", "read", "update", "delete"]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One attribute (top level) before and after, as JSON text; ``null`` where it is unset or not known yet."""
+
+    attribute: str
+    before: str
+    after: str
 
 
 @dataclass(frozen=True)
@@ -15,7 +24,8 @@ class Change:
     """What a plan does to one resource instance.
 
     `actions` is Terraform's own list: ("delete", "create") or ("create", "delete") is a replacement. `attributes` are
-    the names of the attributes that an update or replacement changes (top level, sorted).
+    the names of the attributes that an update or replacement changes (top level, sorted), `differences` the same with
+    their values; `resource_id` is the id before, empty where there is none.
     """
 
     address: str
@@ -23,6 +33,8 @@ class Change:
     actions: tuple[Action, ...]
     attributes: tuple[str, ...]
     importing: bool
+    differences: tuple[Difference, ...] = field(default=(), compare=False)
+    resource_id: str = field(default="", compare=False)
 
     @property
     def replaces(self) -> bool:
@@ -32,11 +44,15 @@ class Change:
 
 @dataclass(frozen=True)
 class Plan:
-    """The changes of a plan (without no-ops), whether it errored, and whether outputs change."""
+    """The changes of a plan (without no-ops), whether it errored, and whether outputs change.
+
+    `drift` is what a refresh found changed since the state was written ("resource_drift"): from the state to the world.
+    """
 
     changes: tuple[Change, ...]
     errored: bool
     outputs_change: bool
+    drift: tuple[Change, ...] = field(default=(), compare=False)
 
     @property
     def empty(self) -> bool:
@@ -52,6 +68,7 @@ def parse_plan(text: str) -> Plan:
         changes=tuple(_changes(document.get("resource_changes", []))),
         errored=bool(document.get("errored", False)),
         outputs_change=any(o.get("actions") != ["no-op"] for o in outputs),
+        drift=tuple(_changes(document.get("resource_drift", []))),
     )
 
 
@@ -68,13 +85,23 @@ def _changes(resources: list[dict[str, Any]]) -> Iterator[Change]:
             for name in {*before, *after, *unknown}
             if before.get(name) != after.get(name) or (unknown.get(name) is True)
         }
+        changed = tuple(sorted(names)) if "create" not in actions or "delete" in actions else ()
         yield Change(
             address=resource["address"],
             type=resource["type"],
             actions=actions,
-            attributes=tuple(sorted(names)) if "create" not in actions or "delete" in actions else (),
+            attributes=changed,
             importing=bool(change.get("importing")),
+            differences=differences(before, after, changed),
+            resource_id=str(before.get("id") or ""),
         )
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any], names: Iterable[str]) -> tuple[Difference, ...]:
+    """Those attributes before and after."""
+    return tuple(
+        Difference(name, *(json.dumps(side.get(name), sort_keys=True) for side in (before, after))) for name in names
+    )
 
 
 def tainted_of(state: str) -> frozenset[str]:

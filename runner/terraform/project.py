@@ -80,10 +80,15 @@ class Project(Protocol):
 
 @dataclass(frozen=True)
 class TerraformProject:
-    """A directory that holds one synthesized stack. `tell` gets Terraform's progress, a sentence at a time."""
+    """A directory that holds one synthesized stack. `tell` gets Terraform's progress, a sentence at a time.
+
+    With `lock=False` plans leave the state's lock alone: for those that only look, and who must neither wait for a run
+    nor, killed, leave a lock in its way (S3's stays).
+    """
 
     directory: Path
     tell: Callable[[str], None]
+    lock: bool = True
 
     def init(self) -> None:
         """Initialise providers and backend; quick when it was done."""
@@ -97,6 +102,7 @@ class TerraformProject:
         path = self.directory / f"{name}.tfplan"
         path.unlink(missing_ok=True)
         words = [f"-out={path}", f"-refresh={json.dumps(refresh)}", *variables.arguments()]
+        words += [] if self.lock else ["-lock=false"]
         try:
             self._stream("plan", words + (["-destroy"] if destroy else []), seconds=_APPLY_SECONDS)
         except TerraformFailed as error:

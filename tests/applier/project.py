@@ -7,7 +7,7 @@ of an apply leaves; what an import writes), and `test_equality.py` holds it equa
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.exceptions import ClientError
 
-from runner.terraform.plan import Change, Plan, resources_of
+from runner.terraform.plan import Action, Change, Plan, differences, resources_of
 from runner.terraform.project import PlanFile, TerraformFailed, Variables, outputs_of
 from schemas.outputs import Outputs
 from tests.applier.expression import UNKNOWN, Unknowable, resolve
@@ -48,6 +48,7 @@ class SmallApplier:
 
     directory: Path
     tell: Callable[[str], None]
+    lock: bool = True
 
     def init(self) -> None:
         """Refuse a stack of which a part is not known."""
@@ -60,7 +61,7 @@ class SmallApplier:
         wanted = {} if destroy else self._wanted(values, state)
         changes = tuple(change for change in self._changes(state, wanted))
         outputs = {} if destroy else self._outputs(values, self._after(state, wanted))
-        plan = Plan(changes, errored=False, outputs_change=outputs != state.outputs)
+        plan = Plan(changes, errored=False, outputs_change=outputs != state.outputs, drift=tuple(self._drift(state)))
         path = self.directory / f"{name}.tfplan"
         path.write_text(json.dumps({"values": values, "refresh": refresh, "destroy": destroy}))
         protected = [c.address for c in changes if "delete" in c.actions and self._protected(c.address)]
@@ -229,9 +230,18 @@ class SmallApplier:
                 continue
             changed = self._differing(kind, name, known, wanted[place])
             if changed & REPLACED_BY[kind]:
-                yield Change(written(place), kind, ("delete", "create"), tuple(sorted(changed)), importing=False)
+                yield _change(place, ("delete", "create"), known, wanted[place], changed)
             elif changed:
-                yield Change(written(place), kind, ("update",), tuple(sorted(changed)), importing=False)
+                yield _change(place, ("update",), known, wanted[place], changed)
+
+    def _drift(self, refreshed: State) -> Iterator[Change]:
+        """From the state as it was written to the world as it was read."""
+        for place, known in sorted(self._state.resources.items(), key=lambda item: written(item[0])):
+            now = refreshed.resources.get(place)
+            if now is None:
+                yield _change(place, ("delete",), known, {}, ())
+            elif changed := {name for name in now if now[name] != known.get(name)}:
+                yield _change(place, ("update",), known, now, changed)
 
     def _differing(self, kind: str, name: str, known: Mapping[str, Any], wanted: Mapping[str, Any]) -> set[str]:
         ignored = self._stack["resource"][kind][name].get("lifecycle", {}).get("ignore_changes", [])
@@ -266,6 +276,18 @@ class SmallApplier:
                 update(self._ec2, kind, known, {key: wanted[key] for key in changed})
                 state.resources[place] = known | {key: wanted[key] for key in changed}
                 self.tell(f"{written(place)}: Modifications complete")
+
+
+def _change(
+    place: Address,
+    actions: tuple[Action, ...],
+    known: Mapping[str, Any],
+    wanted: Mapping[str, Any],
+    names: Iterable[str],
+) -> Change:
+    changed = tuple(sorted(names))
+    found = differences(known, wanted, changed)
+    return Change(written(place), place[0], actions, changed, False, found, str(known.get("id", "")))
 
 
 def check_stack(stack: Mapping[str, Any]) -> None:
