@@ -32,6 +32,7 @@ sources = st.builds(
     inode=st.integers(0, 2**64 - 1),
     device=st.integers(0, 2**64 - 1),
     version=texts,
+    change_id=texts,
 )
 blocks = st.builds(InjectedBlock, offset=st.integers(0, 2**62), length=st.integers(1, 2**31), digest=digests)
 disks = st.builds(
@@ -45,6 +46,9 @@ disks = st.builds(
     digest_of_digests=whole_digests,
     copy=copies,
     injected=st.lists(blocks, max_size=3).map(tuple),
+    bytes_changed=st.integers(0, 2**62),
+    bytes_deviating=st.integers(0, 2**62),
+    bytes_written=st.integers(0, 2**62),
 )
 manifests = st.builds(
     Manifest,
@@ -57,6 +61,9 @@ manifests = st.builds(
     guest=texts,
     disks=st.lists(disks, min_size=1, max_size=3).map(tuple),
     edits=st.lists(st.builds(EditRecord, texts, texts, texts), max_size=3).map(tuple),
+    base=st.integers(0, 10**9),
+    finished=st.just("") | times,
+    seconds=st.floats(0, 1e9),
 )
 outputs = st.builds(
     Outputs,

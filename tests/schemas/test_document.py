@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.changes import ChangedExtent, ChangeList
 from schemas.document import DocumentDamaged, Kind, read_document, unstructure, write_document
 from schemas.errors import INTEGRITY
 from schemas.event import Event
@@ -20,8 +21,8 @@ from tests.schemas.documents import events, manifests, outputs
 MANIFEST = Manifest(
     version=1,
     replication="web01",
-    generation=1,
-    kind="full",
+    generation=2,
+    kind="incremental",
     status="finished",
     created="2026-11-23T06:10:14Z",
     region="eu-central-1",
@@ -32,15 +33,21 @@ MANIFEST = Manifest(
             id="root",
             volume_id="vol-0123456789abcdef0",
             volume_bytes=1 << 30,
-            source=SourceRecord("/images/root.raw", "raw", 1 << 30, 1_700_000_000_000_000_000, 12, 2049, "v1 e1"),
+            source=SourceRecord("/images/root.raw", "raw", 1 << 30, 1_700_000_000_000_000_000, 12, 2049, "v1 e1", "c1"),
             integrity_snapshot_id="snap-0123456789abcdef0",
             digest_file="generation-0001/root.digests",
             digest_of_digests="00" * 32,
             copy="11" * 16,
             injected=(InjectedBlock(524288, 524288, "ab" * 16),),
+            bytes_changed=1,
+            bytes_deviating=2,
+            bytes_written=3,
         ),
     ),
     edits=(EditRecord("/etc/fstab", "replaced", "device names change"),),
+    base=1,
+    finished="2026-11-23T06:20:14Z",
+    seconds=600.0,
 )
 OUTPUTS = Outputs(
     contract=1,
@@ -56,7 +63,13 @@ OUTPUTS = Outputs(
     instance_id="i-0fedcba9876543210",
 )
 EVENT = Event("2026-11-23T06:10:14.5Z", "web01", "restore", "progress", "root", 5, 10, 0.5, "half way")
-KINDS: list[tuple[Kind, Any]] = [("manifest", MANIFEST), ("outputs", OUTPUTS), ("event", EVENT)]
+CHANGES = ChangeList(1, "c2", "c1", 1 << 30, (ChangedExtent(4096, 512),))
+KINDS: list[tuple[Kind, Any]] = [
+    ("manifest", MANIFEST),
+    ("outputs", OUTPUTS),
+    ("event", EVENT),
+    ("changes", CHANGES),
+]
 
 
 @settings(max_examples=30)
@@ -133,9 +146,12 @@ def test_a_missing_field_is_damage(kind: Kind, model: Any, place: tuple[str | in
     optional = {
         "event": {"disk", "bytes_done", "bytes_total", "seconds", "message"},
         "outputs": {"instance_id"},
-        "manifest": {"version"} if len(place) > 1 else set(),
+        "changes": set(),
+        "manifest": {"version", "change_id", "bytes_changed", "bytes_deviating", "bytes_written"}
+        if len(place) > 1
+        else {"base", "finished", "seconds"},
     }[kind]
-    free = {"slots", "destination_devices", "volumes", "sizes_gib", "injected", "edits"}
+    free = {"slots", "destination_devices", "volumes", "sizes_gib", "injected", "edits", "extents"}
     if place[-1] in optional or (len(place) > 1 and place[-2] in free):
         assert read_document(json.dumps(less), kind, type(model), "here") != model
     else:
@@ -194,7 +210,7 @@ def test_a_value_out_of_bounds_is_damage(kind: Kind, place: tuple[str | int, ...
         "null",
         b"\xff\xfe",
         "[" * 100_000,
-        write_document(MANIFEST, "manifest").replace('"generation": 1', '"generation": 2, "generation": 1'),
+        write_document(MANIFEST, "manifest").replace('"generation": 2', '"generation": 1, "generation": 2'),
         '{"version": NaN}',
         '{"seconds": Infinity}',
         write_document(MANIFEST, "manifest")[:-3],

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from schemas.changes import ChangeList
 from schemas.document import Kind, validator
+from schemas.drift import Drift
 from schemas.event import Event
 from schemas.limits import LIMITS
 from schemas.manifest import Manifest
@@ -27,7 +29,9 @@ MODELS: dict[Kind, type] = {
     "outputs": Outputs,
     "manifest": Manifest,
     "event": Event,
+    "drift": Drift,
     "plan": PlanDocument,
+    "changes": ChangeList,
 }
 TYPES = {str: "string", int: "integer", bool: "boolean", float: "number"}
 
