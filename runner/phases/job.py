@@ -10,6 +10,7 @@ from runner.aws.account import Account
 from runner.home import Home
 from runner.journal import Journal
 from runner.manifests import ManifestStore
+from runner.phases.reviewed import Reviewed
 from runner.terraform.project import Project
 from schemas.spec import Spec
 
@@ -19,6 +20,7 @@ class Job:
     """One replication at work. `stop` becomes true when the user asks to stop; `generation` counts from 1.
 
     `project` gives the Terraform project of the machine's stack, synthesized and initialised once a process.
+    `reviewed` is the plan that the run is held to, if there is one.
     """
 
     spec: Spec
@@ -31,6 +33,7 @@ class Job:
     project: Callable[[], Project]
     stop: Callable[[], bool]
     start_seconds: float
+    reviewed: Reviewed | None = None
 
     @property
     def generation_directory(self) -> Path:

@@ -96,6 +96,8 @@ def move(job: Job, phase: Phase, *, launched: bool) -> Outputs:
     with applying(job, goal.step):
         plan = project.plan(phase, variables, refresh=rootless is None)
         check_plan(plan.plan, goal)
+        if job.reviewed is not None:
+            job.reviewed.check(goal, plan.plan)
         if plan.failure is not None:
             raise plan.failure
         if not plan.plan.empty:
