@@ -14,8 +14,10 @@ TAG_NODE = "hotadd:access-node"
 # On what is made for a look alone: when it may be removed by anybody, and who made it.
 TAG_EXPIRES = "hotadd:expires"
 TAG_MAKER = "hotadd:maker"
+# On all of a drill: the replica that it copies.
+TAG_DRILL = "hotadd:drill"
 
-Role = Literal["volume", "destination", "shell-root", "integrity", "access-node", "temporary"]
+Role = Literal["volume", "destination", "shell-root", "integrity", "access-node", "temporary", "security-group"]
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9]")
 
