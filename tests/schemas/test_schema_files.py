@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator
 from schemas.changes import ChangeList
 from schemas.document import Kind, validator
 from schemas.drift import Drift
+from schemas.drill import DrillRequest, DrillVerdict
 from schemas.event import Event
 from schemas.limits import LIMITS
 from schemas.manifest import Manifest
@@ -29,6 +30,8 @@ MODELS: dict[Kind, type] = {
     "outputs": Outputs,
     "manifest": Manifest,
     "event": Event,
+    "drill": DrillVerdict,
+    "drill_request": DrillRequest,
     "drift": Drift,
     "plan": PlanDocument,
     "changes": ChangeList,
