@@ -46,7 +46,7 @@ class Fault:
     `service` and `action` select calls ("*" is any). `error_code` is returned without the call being done; empty, the
     call is only delayed; `snapshot-error`, `launch-error` and `late-device` let the call be and spoil what follows.
     `http_status` 0 stands for the code's own. `after` matching calls go by unharmed first, then `times` are hit (0:
-    all). `delay_seconds` is waited before.
+    all). `delay_seconds` is waited before. `reason` goes with the errors of EBS direct (INVALID_PAGE_TOKEN ...).
     """
 
     action: str
@@ -56,6 +56,7 @@ class Fault:
     times: int = 1
     delay_seconds: float = 0.0
     after: int = 0
+    reason: str = ""
 
     def matches(self, service: str, action: str) -> bool:
         return self.service in ("*", service) and self.action in ("*", action)
@@ -103,12 +104,13 @@ class Faults:
         return None
 
 
-def error_response(service: str, code: str, message: str = "", status: int = 0) -> Response:
+def error_response(service: str, code: str, message: str = "", status: int = 0, reason: str = "") -> Response:
     """An error as the service's protocol wants it: query XML, REST XML (s3) or JSON."""
     status = status or _STATUS.get(code, 400)
     message = message or _MESSAGE.get(code, f"The lab was asked to answer {code}.")
     if service in _JSON_SERVICES:
-        answer = Response(json.dumps({"__type": code, "message": message}), status, mimetype="application/json")
+        body = {"__type": code, "message": message} | ({"Reason": reason} if reason else {})
+        answer = Response(json.dumps(body), status, mimetype="application/json")
         answer.headers["x-amzn-errortype"] = code
         return answer
     inner = f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message>"
@@ -124,4 +126,6 @@ def error_response(service: str, code: str, message: str = "", status: int = 0) 
 def hit(fault: Fault, service: str) -> Response | None:
     """Wait as the fault says; its error, or None when the call may go on."""
     time.sleep(fault.delay_seconds)
-    return error_response(service, fault.error_code, status=fault.http_status) if fault.error_code else None
+    if not fault.error_code:
+        return None
+    return error_response(service, fault.error_code, status=fault.http_status, reason=fault.reason)
