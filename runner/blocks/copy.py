@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,10 +12,12 @@ from typing import Literal
 from runner.blocks.beginning import Beginning, begin
 from runner.blocks.checkpoint import Checkpoint
 from runner.blocks.device import Device
-from runner.blocks.errors import DeviceTooSmall, RecordFailed, SameDisk
+from runner.blocks.digests import DATA, ZERO
+from runner.blocks.errors import RecordFailed
 from runner.blocks.fingerprint import Fingerprint
+from runner.blocks.pinned import refuse_misfit
 from runner.blocks.progress import Meter, Progress
-from runner.blocks.readback import ReadBack
+from runner.blocks.readback import check_device
 from runner.blocks.source import Source
 from runner.blocks.transfer import Transfer
 
@@ -74,9 +75,7 @@ def copy_disk(
     """
     began = time.monotonic()
     before = source.fingerprint()
-    if device.size < source.size:
-        raise DeviceTooSmall(device.path, device.size, source.size)
-    _refuse_same(source, device, before)
+    refuse_misfit(source, device, before)
     what = (disk, generation, source.location, source.size, before, device.identity())
     asked = Checkpoint("", *what, blank=blank, zeroes=zeroes, skips=False)
     try:
@@ -87,9 +86,10 @@ def copy_disk(
         copy = Transfer(source, device, beginning, stop, save_bytes)
         copy.run(threads, Meter(disk, source.size, copy.resumed, progress, "copy"))
         if verify != "none":
-            full = verify == "full" or not beginning.checkpoint.skips
+            states = (DATA, ZERO) if verify == "full" or not beginning.checkpoint.skips else (DATA,)
             meter = Meter(disk, source.size, 0, progress, "verify")
-            ReadBack(device, beginning.digests, zeroes=full).run(threads, meter, copy.heed_stop)
+            runs = beginning.digests.runs_of(states)
+            check_device(device, beginning.digests, runs, threads, meter, copy.heed_stop)
             copy.check_source()
         digest = _finish(beginning, checkpoint)
     return CopyResult(
@@ -114,11 +114,3 @@ def _finish(beginning: Beginning, checkpoint: Path) -> str:
     except OSError as error:
         raise RecordFailed(str(error.filename or beginning.digests.path), error) from error
     return digest
-
-
-def _refuse_same(source: Source, device: Device, fingerprint: Fingerprint) -> None:
-    identity = device.identity()
-    same_file = identity.inode and (identity.inode, identity.device) == (fingerprint.inode, fingerprint.device)
-    paths = [os.path.realpath(path) for path in (source.location, device.path)]
-    if same_file or (paths[0] == paths[1] and os.path.exists(paths[0])):
-        raise SameDisk(device.path)

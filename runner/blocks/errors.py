@@ -244,3 +244,30 @@ class ImageDamaged(HotaddError):
         self.location = location
         self.offset = offset
         self.reason = reason
+
+
+class SourceShrank(Refused):
+    """The source is smaller than the generation that a delta starts from; sizes in bytes."""
+
+    def __init__(self, location: str, size: int, before: int) -> None:
+        super().__init__(
+            f"The source {location} has {size} bytes, the earlier generation {before}.",
+            "Disks only grow: name the right disk, or replicate this one anew.",
+        )
+        self.location = location
+        self.size = size
+        self.before = before
+
+
+class ChangesIncomplete(IntegrityViolated):
+    """The source differs where the change list says nothing; `offset` in bytes is the first such block's."""
+
+    def __init__(self, location: str, offset: int, blocks: int) -> None:
+        super().__init__(
+            f"The change list of {location} is incomplete: {blocks} blocks differ that it does not name, "
+            f"the first at offset {offset}.",
+            "Run without the change list, and reset change tracking on the source.",
+        )
+        self.location = location
+        self.offset = offset
+        self.blocks = blocks
