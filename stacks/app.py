@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from schemas.drill import DrillRequest, drill_spec
 from schemas.spec import Spec
 from stacks.defaults import Defaults, defaults
+from stacks.drill import declare_drill
 from stacks.machine import declare_machine
 from stacks.node import declare_node
 from stacks.place import Place
@@ -29,6 +31,14 @@ def synthesize(specs: Sequence[Spec], out: Path, place: Place) -> None:
         declare_node(program, plan, place)
     for spec, (default, access_node_id) in zip(specs, known, strict=True):
         declare_machine(program, spec, place, default, access_node_id)
+    program.synth()
+
+
+def synthesize_drill(spec: Spec, request: DrillRequest, out: Path, place: Place) -> None:
+    """Write the stack of a drill of one machine to `out`, and no other. Raises as `synthesize` does."""
+    default, _ = _look(drill_spec(spec, request))
+    program = Program(out)
+    declare_drill(program, spec, request, place, default)
     program.synth()
 
 

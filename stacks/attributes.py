@@ -41,6 +41,7 @@ class EbsVolume(Attributes):
     iops: int | None = None
     throughput: int | None = None
     kms_key_id: str | None = None
+    snapshot_id: str | None = None
 
 
 @dataclass(frozen=True)

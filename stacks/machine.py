@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from schemas.naming import address, machine_stack, tags
 from schemas.outputs import CONTRACT, PHASES
 from schemas.slots import destination_devices
 from schemas.spec import Disk, Spec
-from stacks.attributes import EbsVolume, Expression, Instance, RootBlockDevice, VolumeAttachment
+from stacks.attributes import EbsVolume, Expression, Instance, RootBlockDevice, Text, VolumeAttachment
 from stacks.backend import keep_state
 from stacks.defaults import Defaults
 from stacks.place import Place
@@ -21,9 +23,26 @@ def declare_machine(program: Program, spec: Spec, place: Place, default: Default
     name = machine_stack(spec.name)
     stack = program.stack(name, place.provider(spec.region), place.provider_version)
     keep_state(stack, name, spec.backend, place)
+    declare_phases(stack, spec, default, access_node_id, snapshots={}, groups=spec.destination.security_group_ids)
+
+
+def declare_phases(
+    stack: Stack,
+    spec: Spec,
+    default: Defaults,
+    access_node_id: str,
+    *,
+    snapshots: Mapping[str, str],
+    groups: tuple[Text, ...],
+) -> None:
+    """Declare volumes, attachments and instance in a stack, with the variables that move them, and the outputs.
+
+    `snapshots`: disk id to the snapshot its volume is made from; others are made empty. `groups`: the instance's
+    security groups; none leaves the VPC's default one.
+    """
     _variables(stack, spec, default, access_node_id)
-    volumes = {disk.id: _volume(stack, spec, disk) for disk in spec.source.disks}
-    _instance(stack, spec)
+    volumes = {disk.id: _volume(stack, spec, disk, snapshots.get(disk.id)) for disk in spec.source.disks}
+    _instance(stack, spec, groups)
     ids = [disk.id for disk in spec.source.disks]
     on_destination: dict[str, str | Expression] = {
         **destination_devices(spec.source.os, ids, spec.boot_disk.id, default.root_device),
@@ -74,7 +93,7 @@ def _variables(stack: Stack, spec: Spec, default: Defaults, access_node_id: str)
     stack.variable("root_device", "string", default.root_device, "Root device name of the destination.")
 
 
-def _volume(stack: Stack, spec: Spec, disk: Disk) -> Reference:
+def _volume(stack: Stack, spec: Spec, disk: Disk, snapshot_id: str | None) -> Reference:
     settings = spec.destination.volume
     volume = EbsVolume(
         availability_zone=spec.availability_zone,
@@ -85,11 +104,12 @@ def _volume(stack: Stack, spec: Spec, disk: Disk) -> Reference:
         iops=settings.iops,
         throughput=settings.throughput,
         kms_key_id=settings.kms_key_id,
+        snapshot_id=snapshot_id,
     )
     return stack.resource(address(disk.id), volume, lifecycle=Lifecycle(prevent_destroy=not spec.decommission))
 
 
-def _instance(stack: Stack, spec: Spec) -> None:
+def _instance(stack: Stack, spec: Spec, groups: tuple[Text, ...]) -> None:
     wanted = spec.destination
     shell = RootBlockDevice(
         encrypted=True,
@@ -104,7 +124,7 @@ def _instance(stack: Stack, spec: Spec) -> None:
         availability_zone=spec.availability_zone,
         root_block_device=shell,
         tags=tags(spec.name, "destination", extra=spec.tags),
-        vpc_security_group_ids=wanted.security_group_ids or None,
+        vpc_security_group_ids=groups or None,
         key_name=wanted.key_name,
         iam_instance_profile=wanted.instance_profile,
     )

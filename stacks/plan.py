@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from schemas.drill import needs_ssm
 from schemas.errors import Refused
 from schemas.naming import machine_stack, node_stack
 from schemas.spec import Backend, DeclaredNode, Spec
@@ -68,5 +69,6 @@ def _plan(name: str, specs: Sequence[Spec]) -> NodePlan:
     prefixes = (Prefix(s3.bucket, s3.prefix, s3.region, s3.kms_key_id),) if s3 is not None else ()
     keys = {spec.destination.volume.kms_key_id for spec in specs} - {None}
     profiles = {spec.destination.instance_profile for spec in specs} - {None}
-    scope = Scope(first.region, prefixes, tuple(sorted(filter(None, keys))), node.wheel.location)
+    commands = any(needs_ssm(spec.drill.checks) for spec in specs)
+    scope = Scope(first.region, prefixes, tuple(sorted(filter(None, keys))), node.wheel.location, commands)
     return NodePlan(node, first.availability_zone, first.backend, scope, tuple(sorted(filter(None, profiles))))

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from schemas.naming import TAG_NODE, TAG_REPLICATION, TAG_ROLE
+from schemas.naming import TAG_DRILL, TAG_NODE, TAG_REPLICATION, TAG_ROLE
 from stacks.attributes import Expression
 
 Condition = dict[str, dict[str, str | list[str]]]
@@ -25,6 +25,7 @@ _BECOMES_SHELL_ROOT: Condition = {
     "StringEquals": {f"aws:RequestTag/{TAG_ROLE}": "shell-root"},
     "Null": {f"aws:ResourceTag/{TAG_ROLE}": "true", "ec2:ParentSnapshot": "false"},
 }
+_DRILLED: Condition = {"Null": {f"aws:ResourceTag/{TAG_DRILL}": "false"}}
 _SHELL_ROOT: Condition = {"StringEquals": {f"aws:ResourceTag/{TAG_ROLE}": "shell-root"}}
 
 
@@ -46,6 +47,7 @@ class Scope:
     prefixes: tuple[Prefix, ...] = ()
     volume_keys: tuple[str, ...] = ()
     wheel: str = ""  # s3://bucket/key of the wheel that the node installs, or empty
+    commands: bool = False  # whether drills run commands over SSM
 
     @property
     def partition(self) -> str:
@@ -66,6 +68,7 @@ class Statement:
 
 
 _VOLUME, _SNAPSHOT, _INSTANCE = "ec2:*:*:volume/*", "ec2:*::snapshot/*", "ec2:*:*:instance/*"
+_GROUP, _VPC = "ec2:*:*:security-group/*", "ec2:*:*:vpc/*"
 # What RunInstances merely uses: an instance of our own tagging may lie in any subnet, and take any image and key.
 _LAUNCHED_WITH = tuple(
     f"ec2:*:*:{kind}/*" for kind in ("network-interface", "subnet", "security-group", "key-pair")
@@ -80,6 +83,9 @@ DESCRIBE = (
     "ec2:DescribeInstanceStatus",
     "ec2:DescribeInstanceTypes",
     "ec2:DescribeInstances",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSecurityGroupRules",
+    "ec2:DescribeSecurityGroups",
     "ec2:DescribeSnapshots",
     "ec2:DescribeSubnets",
     "ec2:DescribeTags",
@@ -93,17 +99,35 @@ DESCRIBE = (
 CONTROL = (
     Statement("Look", DESCRIBE),
     Statement("CreateOurVolumes", ("ec2:CreateVolume",), (_VOLUME,), _MADE_OURS),
+    Statement("CopyOurSnapshots", ("ec2:CreateVolume",), (_SNAPSHOT,), _OURS),
     Statement("ChangeOurVolumes", ("ec2:ModifyVolume",), (_VOLUME,), _OURS),
     Statement("MoveOurVolumes", ("ec2:AttachVolume", "ec2:DetachVolume"), (_VOLUME, _INSTANCE), _OURS),
     Statement("MoveThemHere", ("ec2:AttachVolume", "ec2:DetachVolume"), (_INSTANCE,), _NODE),
     Statement("LaunchOurs", ("ec2:RunInstances",), (_INSTANCE, _VOLUME), _MADE_OURS),
     Statement("LaunchWith", ("ec2:RunInstances",), _LAUNCHED_WITH),
     Statement("ChangeOurInstances", ("ec2:ModifyInstanceAttribute",), (_INSTANCE,), _OURS),
+    Statement("IsolateDrills", ("ec2:CreateSecurityGroup",), (_GROUP,), _MADE_OURS),
+    Statement("IsolateWithin", ("ec2:CreateSecurityGroup",), (_VPC,)),
+    Statement(
+        "ChangeOurGroups",
+        (
+            "ec2:AuthorizeSecurityGroupEgress",
+            "ec2:AuthorizeSecurityGroupIngress",
+            "ec2:RevokeSecurityGroupEgress",
+            "ec2:RevokeSecurityGroupIngress",
+        ),
+        (_GROUP,),
+        _OURS,
+    ),
     Statement(
         "TagWhatWeCreate",
         ("ec2:CreateTags",),
-        (_VOLUME, _SNAPSHOT, _INSTANCE),
-        {"StringEquals": {"ec2:CreateAction": ["CreateVolume", "CreateSnapshot", "RunInstances"]}},
+        (_VOLUME, _SNAPSHOT, _INSTANCE, _GROUP),
+        {
+            "StringEquals": {
+                "ec2:CreateAction": ["CreateVolume", "CreateSnapshot", "RunInstances", "CreateSecurityGroup"]
+            }
+        },
     ),
     # The provider tags the shell's root by a call of its own, once the instance runs. The role could mark any untagged
     # volume made from a snapshot so, and then delete it: docs/limits.md tells. Only these marks, only where none is.
@@ -133,6 +157,15 @@ DATA = (
 REMOVAL = (
     Statement("RemoveOurVolumes", ("ec2:DeleteVolume",), (_VOLUME,), _OURS),
     Statement("RemoveOurInstances", ("ec2:TerminateInstances",), (_INSTANCE,), _OURS),
+    Statement("RemoveOurGroups", ("ec2:DeleteSecurityGroup",), (_GROUP,), _OURS),
+)
+
+# For drills with checks over SSM, on their copies alone. GetCommandInvocation knows no resources.
+_DOCUMENTS = tuple(f"ssm:*::document/AWS-Run{kind}Script" for kind in ("Shell", "PowerShell"))
+COMMANDS = (
+    Statement("CommandDrills", ("ssm:SendCommand",), (_INSTANCE,), _DRILLED),
+    Statement("CommandBy", ("ssm:SendCommand",), _DOCUMENTS),
+    Statement("ReadCommands", ("ssm:GetCommandInvocation",)),
 )
 
 STATE_LIST, STATE_OBJECTS = ("s3:ListBucket",), ("s3:DeleteObject", "s3:GetObject", "s3:PutObject")
@@ -149,7 +182,7 @@ GRANT, PASS_ROLE = ("kms:CreateGrant",), ("iam:PassRole",)
 ACTIONS: frozenset[str] = frozenset(
     action
     for actions in (
-        *(statement.actions for statement in (*CONTROL, *DATA, *REMOVAL)),
+        *(statement.actions for statement in (*CONTROL, *DATA, *REMOVAL, *COMMANDS)),
         *(STATE_LIST, STATE_OBJECTS, VOLUME_KEY, STATE_KEY, GRANT, PASS_ROLE),
     )
     for action in actions
@@ -167,7 +200,8 @@ def control(scope: Scope) -> str:
 
 def data(scope: Scope) -> str:
     """The policy (JSON) of all that snapshots, the root swap, state and manifests need."""
-    return _document(scope, [*DATA, *_prefixes(scope), *_wheel(scope)])
+    commands = COMMANDS if scope.commands else ()
+    return _document(scope, [*DATA, *commands, *_prefixes(scope), *_wheel(scope)])
 
 
 def removal(scope: Scope) -> str:

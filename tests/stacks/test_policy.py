@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from schemas.naming import TAG_NODE, TAG_REPLICATION, TAG_ROLE
+from schemas.naming import TAG_DRILL, TAG_NODE, TAG_REPLICATION, TAG_ROLE
 from stacks import policy
 from stacks.attributes import Expression
 from stacks.policy import Prefix, Scope
 
 KEY = "arn:aws:kms:eu-central-1:111122223333:key/1234"
-SCOPE = Scope("eu-central-1", (Prefix("acme", "replicas/prod", "eu-central-1", KEY),), (KEY,), "s3://acme/dist/h.whl")
+SCOPE = Scope(
+    "eu-central-1", (Prefix("acme", "replicas/prod", "eu-central-1", KEY),), (KEY,), "s3://acme/dist/h.whl", True
+)
 
 
 def statements(scope: Scope = SCOPE) -> list[dict[str, Any]]:
@@ -30,6 +33,8 @@ def allowing(action: str) -> list[dict[str, Any]]:
     "action",
     [
         "ec2:AttachVolume",
+        "ec2:AuthorizeSecurityGroupIngress",
+        "ec2:DeleteSecurityGroup",
         "ec2:DeleteSnapshot",
         "ec2:DeleteVolume",
         "ec2:DetachVolume",
@@ -51,20 +56,43 @@ def test_what_changes_or_reads_needs_our_tag_on_it(action: str) -> None:
         assert any(f"aws:ResourceTag/{tag}" in condition for tag in (TAG_REPLICATION, TAG_NODE, TAG_ROLE)), one
 
 
-@pytest.mark.parametrize("action", ["ec2:CreateVolume", "ec2:CreateSnapshot", "ec2:RunInstances"])
+@pytest.mark.parametrize(
+    "action", ["ec2:CreateVolume", "ec2:CreateSnapshot", "ec2:RunInstances", "ec2:CreateSecurityGroup"]
+)
 def test_what_creates_needs_our_tag_in_the_request(action: str) -> None:
-    made = {"ec2:CreateVolume": "volume/*", "ec2:CreateSnapshot": "snapshot/*", "ec2:RunInstances": "instance/*"}
+    made = {
+        "ec2:CreateVolume": "volume/*",
+        "ec2:CreateSnapshot": "snapshot/*",
+        "ec2:RunInstances": "instance/*",
+        "ec2:CreateSecurityGroup": "security-group/*",
+    }
     new = [one for one in allowing(action) if any(arn.endswith(made[action]) for arn in one["Resource"])]
     assert new
     for one in new:
         assert one["Condition"] == {"Null": {f"aws:RequestTag/{TAG_REPLICATION}": "false"}}
 
 
+def test_commands_run_in_drills_alone_and_only_if_a_drill_asks() -> None:
+    sent = allowing("ssm:SendCommand")
+    (on_instances,) = [one for one in sent if any(":instance/" in arn for arn in one["Resource"])]
+    assert on_instances["Condition"] == {"Null": {f"aws:ResourceTag/{TAG_DRILL}": "false"}}
+    (by,) = [one for one in sent if one is not on_instances]
+    assert {arn.rpartition("/")[2] for arn in by["Resource"]} == {"AWS-RunShellScript", "AWS-RunPowerShellScript"}
+    assert "ssm:" not in json.dumps(statements(replace(SCOPE, commands=False)))
+
+
+def test_volumes_are_made_from_our_snapshots_alone() -> None:
+    (one,) = [s for s in allowing("ec2:CreateVolume") if any("snapshot/*" in arn for arn in s["Resource"])]
+    assert one["Condition"] == {"Null": {f"aws:ResourceTag/{TAG_REPLICATION}": "false"}}
+
+
 def test_only_describe_calls_reach_everything() -> None:
     for one in statements():
         if "*" in one["Resource"]:
-            # Reading verbs; EC2 and STS know no resources for them.
-            assert all(re.fullmatch(r"(ec2:Describe|sts:Get|iam:Get)\w+", action) for action in one["Action"]), one
+            # Reading verbs; EC2, STS and SSM know no resources for them.
+            assert all(
+                re.fullmatch(r"(ec2:Describe|sts:Get|iam:Get|ssm:Get)\w+", action) for action in one["Action"]
+            ), one
 
 
 def test_no_action_is_a_pattern() -> None:
