@@ -18,6 +18,7 @@ from runner.blocks.errors import ImageDamaged
 from runner.blocks.vmdk_descriptor import SECTOR
 
 _MARKER = struct.Struct("<QI")  # the grain's first sector on the disk, bytes of zlib data that follow
+_INFLATE_ERROR: type[Exception] = igzip_lib.IsalError  # type: ignore[assignment]  # their stub says: an instance
 _READ = 2 * 1024 * 1024  # bytes of packed grains that are read at once, if there are as many
 
 
@@ -88,7 +89,7 @@ class PackedGrains:
         inflater = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_ZLIB)
         try:
             whole: bytes = inflater.decompress(data[_MARKER.size : _MARKER.size + length], self._grain + 1)
-        except igzip_lib.IsalError as error:
+        except _INFLATE_ERROR as error:
             raise self._damage(at, f"its grain cannot be inflated ({error})") from error
         if not wanted <= len(whole) <= self._grain:
             raise self._damage(at, f"its grain inflates to {len(whole)} bytes, not {self._grain}")

@@ -46,14 +46,11 @@ class SparseExtent:
 
     def _copy(self, inside: int, buffer: memoryview, places: array[int]) -> None:
         """Plain grains; those that follow one another in the file as well are one read."""
-        step, n, done = self._grain // SECTOR, 0, 0
+        n = done = 0
         while n < len(places):
             place, count = places[n], 1
-            if not place:
-                step_here = 0
-            else:
-                step_here = step
-            while n + count < len(places) and places[n + count] == place + count * step_here:
+            step = self._grain // SECTOR if place else 0
+            while n + count < len(places) and places[n + count] == place + count * step:
                 count += 1
             length = min((n + count) * self._grain - inside, len(buffer)) - done
             if place:
