@@ -45,6 +45,10 @@ def machine_stack(replication: str) -> str:
     return replication
 
 
+# The CDKTF stack of a drill. It is alone in its synth; its state's place follows from the copy's own name.
+DRILL_STACK = "drill"
+
+
 def node_stack(node: str) -> str:
     """The CDKTF stack (and state) name of a declared access node."""
     return f"node-{node}"

@@ -8,7 +8,7 @@ node; nothing leaves it but TLS within the VPC, and that only where a check runs
 from __future__ import annotations
 
 from schemas.drill import DrillRequest, checked_ports, drill_spec, needs_ssm
-from schemas.naming import machine_stack, tags
+from schemas.naming import DRILL_STACK, machine_stack, tags
 from schemas.spec import Spec
 from stacks.attributes import SecurityGroup, SecurityGroupRule
 from stacks.backend import keep_state
@@ -18,14 +18,13 @@ from stacks.place import Place
 from stacks.resources import Program, Stack
 from stacks.syntax import Reference
 
-STACK = "drill"  # the only one of its synth: the state's place is told apart by the copy's name
 _TLS = 443
 
 
 def declare_drill(program: Program, spec: Spec, request: DrillRequest, place: Place, default: Defaults) -> None:
     """Declare the copy that `request` asks for, of the machine that `spec` describes."""
     copy = drill_spec(spec, request)
-    stack = program.stack(STACK, place.provider(spec.region), place.provider_version)
+    stack = program.stack(DRILL_STACK, place.provider(spec.region), place.provider_version)
     keep_state(stack, machine_stack(copy.name), spec.backend, place)
     group = _security_group(stack, spec, copy, request)
     snapshots = {disk.id: disk.snapshot_id for disk in request.disks if disk.snapshot_id}

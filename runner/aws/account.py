@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import boto3
 from botocore.config import Config
@@ -142,6 +142,15 @@ def aws_errors(action: str) -> Iterator[None]:
         raise CallFailed(action, type(error).__name__, str(error)) from error
 
 
+class CommandClient(Protocol):
+    """What is called of Systems Manager, under its own names."""
+
+    def send_command(
+        self, *, InstanceIds: list[str], DocumentName: str, Parameters: dict[str, list[str]], TimeoutSeconds: int
+    ) -> dict[str, Any]: ...
+    def get_command_invocation(self, *, CommandId: str, InstanceId: str) -> dict[str, Any]: ...
+
+
 @dataclass(frozen=True)
 class Account:
     """Clients of one account and region. Safe to share between threads once a client was made."""
@@ -166,6 +175,11 @@ class Account:
     def s3(self) -> S3Client:
         """S3."""
         return self._session.client("s3", config=_CONFIG)
+
+    @cached_property
+    def ssm(self) -> CommandClient:
+        """Systems Manager, as far as commands go."""
+        return self._session.client("ssm", config=_CONFIG)
 
     @cached_property
     def sts(self) -> STSClient:

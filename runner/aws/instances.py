@@ -31,6 +31,7 @@ class Instance:
     interfaces: int
     reason: str
     role: str
+    private_ip: str
 
 
 class InstanceGone(HotaddError):
@@ -73,6 +74,7 @@ def _instance(raw: InstanceTypeDef) -> Instance:
         interfaces=len(raw.get("NetworkInterfaces", [])),
         reason=": ".join(part for part in (reason.get("Code", ""), reason.get("Message", "")) if part),
         role=tags.get(TAG_ROLE, ""),
+        private_ip=raw.get("PrivateIpAddress", ""),
     )
 
 

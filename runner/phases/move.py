@@ -76,8 +76,11 @@ def require_phase(job: Job, command: str, phase: Phase) -> Outputs:
     return outputs
 
 
-def move(job: Job, phase: Phase, *, launched: bool) -> Outputs:
-    """Lead the stack to a phase: recover what a dead run left, plan, guard, apply. Nothing happens if it is there."""
+def move(job: Job, phase: Phase, *, launched: bool, also: tuple[str, ...] = ()) -> Outputs:
+    """Lead the stack to a phase: recover what a dead run left, plan, guard, apply. Nothing happens if it is there.
+
+    `also` are addresses of what the stack makes beside volumes, attachments and destination.
+    """
     project = job.project()
     unlock_dead(job, project)
     variables = _variables(job, project.outputs(), phase, launched)
@@ -89,6 +92,7 @@ def move(job: Job, phase: Phase, *, launched: bool) -> Outputs:
         launched_before=before is not None and before.instance_id != "",
         launched_after=launched,
         disks=tuple(disk.id for disk in job.spec.source.disks),
+        also=also,
     )
     rootless = _rootless_destination(job, before)
     if rootless is not None and before is not None:

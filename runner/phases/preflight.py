@@ -92,17 +92,17 @@ def preflight(job: Job) -> None:
     job.account.check_credentials()
     project = job.project()
     outputs = project.outputs()
-    _check_destination(job)
+    check_destination(job)
     check_known(job, project)
     root_device = check_shell(job.account, job.spec)
-    slots = _reserve(job, outputs) if data_is_due else placement(job, outputs).slots
+    slots = reserve_slots(job, outputs) if data_is_due else placement(job, outputs).slots
     write_record(placement_file(job.home.work), Placement(slots, root_device))
     if data_is_due:
         check(inspect(guest_disks(job.spec), job.generation_directory), guest_options(job.spec))
 
 
-def _reserve(job: Job, outputs: Outputs | None) -> dict[str, str]:
-    """Check the access node and give out its slots."""
+def reserve_slots(job: Job, outputs: Outputs | None) -> dict[str, str]:
+    """Check the access node and give out its slots. Raises `NodeUnfit`, `TypeUnknown`, `VolumeTaken`, `TooManyDisks`."""
     node = _check_node(job)
     if outputs is not None:
         _check_volumes(job, outputs, node)
@@ -133,7 +133,8 @@ def _check_node(job: Job) -> Instance:
     return node
 
 
-def _check_destination(job: Job) -> None:
+def check_destination(job: Job) -> None:
+    """Raise `SubnetElsewhere`, `TypeUnknown` or `TooManyDisks` when the destination cannot be as the spec says."""
     wanted = job.spec.destination
     zone = zones_of_subnets(job.account, [wanted.subnet_id]).get(wanted.subnet_id, "")
     if zone != job.spec.availability_zone:

@@ -36,13 +36,17 @@ class PlanRefused(Refused):
 
 @dataclass(frozen=True)
 class Goal:
-    """Where a step leads: the phase and whether the destination exists, before and after. `disks` are ids."""
+    """Where a step leads: the phase and whether the destination exists, before and after. `disks` are ids.
+
+    `also` are addresses of what the stack has beside volumes, attachments and destination; made with the volumes.
+    """
 
     before: Phase
     after: Phase
     launched_before: bool
     launched_after: bool
     disks: tuple[str, ...]
+    also: tuple[str, ...] = ()
 
     @property
     def step(self) -> str:
@@ -70,6 +74,9 @@ def _fault(change: Change, goal: Goal) -> str:
         return _instance_fault(change, goal)
     if change.type == ATTACHMENT:
         return _attachment_fault(change, goal)
+    if where in goal.also:
+        making = change.actions == ("create",) and goal.after == "staging" and not goal.launched_before
+        return "" if making else f"{where} ({' and '.join(change.actions)}) would change after it was made"
     return f"{where} ({' and '.join(change.actions)}) is foreign to this step"
 
 
@@ -118,10 +125,13 @@ def _attachment_fault(change: Change, goal: Goal) -> str:
     return f"{where} would be changed in place ({', '.join(change.attributes)})"
 
 
-def check_removal(plan: Plan, disks: tuple[str, ...]) -> None:
-    """Raise `PlanRefused` when a plan to remove a replica does anything but delete what is the replica's."""
+def check_removal(plan: Plan, disks: tuple[str, ...], also: tuple[str, ...] = ()) -> None:
+    """Raise `PlanRefused` when a plan to remove a replica does anything but delete what is the replica's.
+
+    `also` as in `Goal`.
+    """
     places = {address(disk) for disk in disks}
-    ours = {DESTINATION, *(f"{VOLUME}.{place}" for place in places)}
+    ours = {DESTINATION, *also, *(f"{VOLUME}.{place}" for place in places)}
     ours |= {f"{ATTACHMENT}.{side}_{place}" for place in places for side in ("staging", "target")}
     faults = tuple(
         f"{change.address} ({' and '.join(change.actions)}) is foreign to a removal"

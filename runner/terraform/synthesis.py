@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from runner.process import ProgramFailed, run
 from schemas.errors import Refused
-from schemas.naming import machine_stack
+from schemas.naming import DRILL_STACK, machine_stack
 
 _SYNTH_SECONDS = 300.0
 
@@ -21,19 +22,28 @@ class SynthesisRefused(Refused):
         super().__init__(sentence, hint)
 
 
+def synthesize_drill(spec_file: Path, request_file: Path, directory: Path) -> Path:
+    """As `synthesize`, for the stack of the drill that a request describes."""
+    return _synthesize(spec_file, ["--drill", str(request_file)], DRILL_STACK, directory)
+
+
 def synthesize(spec_file: Path, name: str, directory: Path) -> Path:
     """Synthesize a spec's stacks below `directory` and return the machine stack's own directory.
 
     The Terraform working files of an earlier synth (.terraform, the lock file) stay where they are.
     """
+    return _synthesize(spec_file, [], machine_stack(name), directory)
+
+
+def _synthesize(spec_file: Path, words: Sequence[str], stack: str, directory: Path) -> Path:
     fresh = directory / "synth"
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     try:
-        run([sys.executable, "-m", "stacks", str(spec_file), "--out", str(fresh)], timeout=_SYNTH_SECONDS)
+        run([sys.executable, "-m", "stacks", str(spec_file), *words, "--out", str(fresh)], timeout=_SYNTH_SECONDS)
     except ProgramFailed as error:
         raise SynthesisRefused(error.stderr.strip() or str(error)) from error
-    made = fresh / "stacks" / machine_stack(name)
+    made = fresh / "stacks" / stack
     home = directory / "terraform"
     home.mkdir(parents=True, exist_ok=True)
     (made / "cdk.tf.json").replace(home / "cdk.tf.json")
