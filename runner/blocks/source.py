@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Protocol
+from importlib import import_module
+from typing import Protocol, cast
 
 from runner.blocks.bytefile import ByteFile, open_local
 from runner.blocks.errors import FormatUnknown, ImageRefused
 from runner.blocks.extent import Extent
 from runner.blocks.fingerprint import Fingerprint
-from runner.blocks.raw import RawSource
-from runner.blocks.vmdk import VmdkSource
+from schemas.location import is_nbd
 
 
 class Source(Protocol):
@@ -37,15 +37,20 @@ class Source(Protocol):
         """Let go of it; a second call does nothing."""
 
 
-_READERS: Mapping[str, Callable[[ByteFile], Source]] = {
-    "raw": RawSource,
-    "vmdk": VmdkSource,
+# Module and class, loaded when a disk is: start-up counts in a copy, and each brings what the others do not need.
+_READERS: Mapping[str, tuple[str, str]] = {
+    "raw": ("runner.blocks.raw", "RawSource"),
+    "vmdk": ("runner.blocks.vmdk", "VmdkSource"),
+    "qcow2": ("runner.blocks.qemu_image", "Qcow2Source"),
+    "vhd": ("runner.blocks.qemu_image", "VhdSource"),
+    "vhdx": ("runner.blocks.qemu_image", "VhdxSource"),
 }
+_NBD = ("runner.blocks.nbd_source", "NbdSource")
 FORMATS = tuple(_READERS)
 
 
 def open_source(location: str, format: str, member: str = "") -> Source:
-    """Open a source disk on this machine by its stated format (one of `FORMATS`).
+    """Open a source disk by its stated format (one of `FORMATS`): a path of this machine, or an NBD server's URI.
 
     The format is never probed: a raw disk's first sector is the guest's to write, and says qcow2 if the guest likes
     (CVE-2008-2004). `member` is the disk's file name in a package of several. Raises `FormatUnknown`,
@@ -53,6 +58,10 @@ def open_source(location: str, format: str, member: str = "") -> Source:
     """
     if format not in FORMATS:
         raise FormatUnknown(format, FORMATS)
+    if is_nbd(location):
+        if format != "raw":
+            raise ImageRefused(location, "format", f"an NBD export is a raw disk, not {format}", "State raw.")
+        return cast(Callable[[str], Source], _load(_NBD))(location)
     return read_source(open_local(location), format, member)
 
 
@@ -61,11 +70,15 @@ def read_source(file: ByteFile, format: str, member: str = "") -> Source:
 
     Raises `FormatUnknown`, `SourceEmpty`, `ImageRefused`.
     """
-    reader = _READERS.get(format)
-    if reader is None:
+    place = _READERS.get(format)
+    if place is None:
         file.close()
         raise FormatUnknown(format, FORMATS)
     if member:
         file.close()
         raise ImageRefused(file.path, "member", f"{format} is no package of disks", "Leave the member out.")
-    return reader(file)
+    return cast(Callable[[ByteFile], Source], _load(place))(file)
+
+
+def _load(place: tuple[str, str]) -> object:
+    return getattr(import_module(place[0]), place[1])

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from runner.confinement import identity, without_network
 from runner.guest import kernel_for_appliance, overlay, redo
-from runner.guest.confinement import identity, without_network
 from runner.guest.edits import Edit
 from runner.guest.facts import GuestFacts, Options
 from runner.guest.families import table

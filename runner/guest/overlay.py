@@ -13,7 +13,7 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from runner.guest.confinement import without_network
+from runner.confinement import without_network
 from runner.guest.qcow2 import CLUSTER_BYTES, Qcow2
 from runner.guest.refusals import ConversionFailed
 from runner.process import Leashed, run

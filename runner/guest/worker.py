@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from runner.confinement import Identity, confine
 from runner.guest.appliance import Appliance
 from runner.guest.apply import apply
-from runner.guest.confinement import Identity, confine
 from runner.guest.edits import Edit
 from runner.guest.facts import GuestFacts, Options
 from runner.guest.families import table

@@ -123,7 +123,7 @@ def test_a_huge_configuration_file_is_refused(tmp_path):
 def test_the_worker_may_not_read_roots_files_nor_reach_a_network(tmp_path):
     script = (
         "import socket, sys\n"
-        "from runner.guest.confinement import confine, identity\n"
+        "from runner.confinement import confine, identity\n"
         "confine(identity())\n"
         "try: open('/etc/shadow')\n"
         "except PermissionError: print('closed')\n"

@@ -1,4 +1,4 @@
-"""What the process that opens an untrusted guest may do: no network, an unprivileged user, bounded resources."""
+"""What a process that opens an untrusted guest or image may do: no network, no rights, bounded resources."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ _GIB = 1024**3
 _ADDRESS_SPACE = 16 * _GIB  # QEMU maps the appliance's memory and up to 1 GiB of translated code
 _FILE_BYTES = 64 * _GIB  # an overlay holds what conversion writes: megabytes
 _OPEN_FILES = 4096
+_READER_ADDRESS_SPACE = 4 * _GIB  # qemu-nbd's threads and caches
+_READER_OPEN_FILES = 256
 _PROBE_SECONDS = 10.0
 
 
@@ -57,6 +59,24 @@ def without_network() -> tuple[str, ...]:
     prefix = ("unshare", "--net") if os.geteuid() == 0 else ("unshare", "--net", "--map-current-user")
     tried = run([*prefix, "true"], timeout=_PROBE_SECONDS, accept=range(256))
     return prefix if tried.code == 0 else ()
+
+
+def confined(who: Identity) -> tuple[str, ...]:
+    """The command prefix for a program that parses an untrusted image: no network, no rights, no file to write.
+
+    It may not open any file of root's: it is handed what it reads through a socket.
+    """
+    rights: tuple[str, ...] = ("setpriv", "--no-new-privs")
+    if os.geteuid() == 0 and who.uid != 0:
+        rights += (
+            f"--reuid={who.uid}",
+            f"--regid={who.gid}",
+            "--clear-groups",
+            "--bounding-set=-all",
+            "--inh-caps=-all",
+        )
+    limits = ("--core=0", f"--as={_READER_ADDRESS_SPACE}", "--fsize=0", f"--nofile={_READER_OPEN_FILES}")
+    return (*without_network(), *rights, "prlimit", *limits)
 
 
 def confine(who: Identity) -> None:
