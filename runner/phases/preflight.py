@@ -102,7 +102,10 @@ def preflight(job: Job) -> None:
 
 
 def reserve_slots(job: Job, outputs: Outputs | None) -> dict[str, str]:
-    """Check the access node and give out its slots. Raises `NodeUnfit`, `TypeUnknown`, `VolumeTaken`, `TooManyDisks`."""
+    """Check the access node and give out its slots.
+
+    Raises `NodeUnfit`, `TypeUnknown`, `VolumeTaken` or `TooManyDisks`.
+    """
     node = _check_node(job)
     if outputs is not None:
         _check_volumes(job, outputs, node)
