@@ -10,6 +10,7 @@ import typer
 from runner.cli.display import step_table, watching
 from runner.cli.job import START_MINUTES, generation_to_make, open_job
 from runner.journal import read_events
+from runner.plan.holding import hold
 from runner.workflow.replication import replicate
 from runner.workflow.sequence import FULL
 from schemas.loading import load_spec
@@ -28,6 +29,7 @@ def replicate_command(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the steps and call nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Events as JSON lines.")] = False,
     start_minutes: Annotated[float, typer.Option(min=0.1, help="How long a boot may take.")] = START_MINUTES,
+    plan: Annotated[Path | None, typer.Option("--plan", help="Do only what this saved plan says.")] = None,
 ) -> None:
     """Replicate a machine in full. After a kill or an error, the same command goes on from the step it got to."""
     if dry_run:
@@ -40,7 +42,7 @@ def replicate_command(
         return
     with watching(as_json) as watcher, open_job(spec, watcher, start_minutes=start_minutes) as job:
         generation_to_make(job.home, job.manifests.latest())
-        replicate(job)
+        replicate(job if plan is None else hold(job, plan))
         events = read_events(job.home.events)
     if not as_json:
         step_table([e for e in events if e.step in {s.name for s in FULL}])

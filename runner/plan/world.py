@@ -1,0 +1,175 @@
+"""What a plan is made from: the synthesized stack, the state, the newest manifest, the sources. Nothing is changed.
+
+One synth serves all specs, and states are read as they lie there, so that hundreds of machines take seconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.aws.account import Account
+from runner.aws.bucket import read_object
+from runner.aws.instances import find_instance
+from runner.blocks.source import open_source
+from runner.home import Home
+from runner.journal import read_events
+from runner.manifests import ManifestStore
+from runner.phases.records import applying_file, is_committed
+from runner.phases.restore import source_record
+from runner.terraform.plan import Plan
+from runner.terraform.prediction import StackText, read_stack
+from runner.terraform.statefile import StateFile, parse_state
+from schemas.document import DocumentDamaged, unstructure
+from schemas.errors import HotaddError
+from schemas.manifest import Manifest, SourceRecord
+from schemas.naming import machine_stack
+from schemas.reading import read
+from schemas.spec import Disk, Spec
+
+# A sparse image may be in millions of pieces; beyond this many, the rest counts as data.
+_EXTENTS_MOST = 200_000
+
+
+@dataclass(frozen=True)
+class SourceLook:
+    """A source as it is on this machine: its record, and how many of its bytes are data."""
+
+    record: SourceRecord
+    bytes_data: int
+
+
+@dataclass(frozen=True)
+class World:
+    """All that a machine's plan depends on.
+
+    `spec_hash` and `stack_hash` are SHA-256. `sources` has no entry for a disk that this machine cannot see. `earlier`
+    is seconds by step, of the last run here. `destination` is EC2's state of the destination, empty when nobody
+    asked; `planned` is Terraform's own plan of the first apply, where it was asked. `died`: a run died in an apply.
+    """
+
+    spec: Spec
+    spec_hash: str
+    stack: StackText
+    stack_hash: str
+    state: StateFile
+    manifest: Manifest | None
+    sources: Mapping[str, SourceLook]
+    committed: bool
+    unfinished: bool
+    earlier: Mapping[str, float]
+    holder: str
+    died: bool
+    destination: str = ""
+    planned: Plan | None = None
+
+    @property
+    def manifest_hash(self) -> str:
+        """SHA-256 of the newest manifest; empty if there is none."""
+        return "" if self.manifest is None else hash_of(unstructure(self.manifest))
+
+    @property
+    def source_unchanged(self) -> bool:
+        """Whether every source is seen and is what the newest manifest says was copied."""
+        recorded = {} if self.manifest is None else {disk.id: disk.source for disk in self.manifest.disks}
+        disks = self.spec.source.disks
+        return all(d.id in self.sources and self.sources[d.id].record == recorded.get(d.id) for d in disks)
+
+
+def look(spec_file: Path, spec: Spec, stack: Path, home: Home, manifests: ManifestStore) -> World:
+    """Look at one machine's world. `stack` is the directory that holds its synthesized `cdk.tf.json`."""
+    text = (stack / "cdk.tf.json").read_text(encoding="utf-8")
+    manifest = manifests.latest()
+    generation = 1 if manifest is None else manifest.generation
+    return World(
+        spec=spec,
+        spec_hash=hash_of(read(spec_file).value),
+        stack=read_stack(text),
+        stack_hash=hash_of(_lasting(json.loads(text))),
+        state=read_state(spec, home),
+        manifest=manifest,
+        sources={disk.id: seen for disk in spec.source.disks if (seen := _look_at(disk)) is not None},
+        committed=is_committed(home.generation(generation)),
+        unfinished=home.generation(generation).exists(),
+        earlier=_durations(home),
+        holder=home.holder(),
+        died=applying_file(home.work).exists(),
+    )
+
+
+def destination_state(account: Account, world: World) -> str:
+    """EC2's state of the destination: running, stopped, ...; `gone` if it is not there; empty without one."""
+    outputs = world.state.outputs
+    if outputs is None or not outputs.instance_id:
+        return ""
+    found = find_instance(account, outputs.instance_id)
+    return "gone" if found is None else found.state
+
+
+def read_state(spec: Spec, home: Home) -> StateFile:
+    """The state of a machine's stack, from its file or by one S3 GetObject. Raises `StateUnreadable`."""
+    name = "terraform.tfstate"
+    bucket = spec.backend.s3
+    if bucket is None:
+        path = home.directory / name
+        try:
+            return parse_state(path.read_bytes(), str(path))
+        except FileNotFoundError:
+            return parse_state(b"", str(path))
+    key = f"{bucket.prefix}/{machine_stack(spec.name)}/{name}"
+    data = read_object(Account(bucket.region), bucket.bucket, key)
+    return parse_state(data or b"", f"s3://{bucket.bucket}/{key}")
+
+
+def hash_of(document: object) -> str:
+    """SHA-256 of plain JSON values, whatever their order and layout in a file."""
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+
+
+def _lasting(stack: dict[str, object]) -> object:
+    """A stack without what differs between checkouts and between phases: the backend's place (the spec names it), the
+    variables' defaults (they follow the state), cdktf's comments."""
+    variables = stack["variable"]
+    terraform = stack["terraform"]
+    assert isinstance(variables, dict) and isinstance(terraform, dict)
+    plain = {name: {k: v for k, v in one.items() if k != "default"} for name, one in variables.items()}
+    kept = {name: value for name, value in terraform.items() if name != "backend"}
+    return _uncommented({**stack, "variable": plain, "terraform": kept})
+
+
+def _uncommented(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _uncommented(inner) for key, inner in value.items() if key != "//"}
+    if isinstance(value, list):
+        return [_uncommented(inner) for inner in value]
+    return value
+
+
+def _look_at(disk: Disk) -> SourceLook | None:
+    """A source on this machine; None for one that is elsewhere (a pipeline plans far from the disks) or unreadable:
+    preflight, on the access node, is what refuses it."""
+    if "://" in disk.path:
+        return None
+    try:
+        with closing(open_source(disk.path, disk.format, disk.member)) as source:
+            data = 0
+            for number, extent in enumerate(source.extents()):
+                if number == _EXTENTS_MOST:
+                    data += source.size - extent.offset
+                    break
+                data += extent.length if extent.kind == "data" else 0
+            return SourceLook(source_record(disk, source), data)
+    except (OSError, HotaddError):
+        return None
+
+
+def _durations(home: Home) -> dict[str, float]:
+    """Seconds of each step the last time it finished here. A journal of another version is no reason to fail."""
+    try:
+        return {e.step: e.seconds for e in read_events(home.events) if e.status == "finished" and e.seconds is not None}
+    except DocumentDamaged:
+        return {}
