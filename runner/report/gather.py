@@ -1,0 +1,165 @@
+"""What there is to tell of a machine: read from its home and its manifests, without Terraform and without EC2."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from runner.aws.account import Account
+from runner.aws.bucket import read_object
+from runner.blocks.digests import DigestFile
+from runner.blocks.errors import DigestsDamaged
+from runner.home import Home
+from runner.manifests import ManifestStore
+from runner.report.blockmap import Runs, map_disk, runs_of_bytes
+from runner.report.machine import DiskMap, Machine
+from runner.report.steps import LastRun, last_run
+from runner.terraform.statefile import NO_STATE, StateFile, parse_state
+from schemas.document import Kind, read_document
+from schemas.drift import Drift
+from schemas.drill import DrillVerdict
+from schemas.errors import HotaddError
+from schemas.manifest import DiskRecord, Manifest
+from schemas.naming import machine_stack
+from schemas.spec import Spec
+
+Found = TypeVar("Found")
+
+
+def gather(spec: Spec, home: Home, manifests: ManifestStore, *, cells: int) -> Machine:
+    """Everything of one machine; each disk's map has at most `cells` cells.
+
+    What cannot be read is told in `faults` and left out: one damaged document must not hide the other machines.
+    """
+    faults: list[str] = []
+    generations = _generations(manifests, faults)
+    latest = generations[-1] if generations else None
+    state = _tried(lambda: _state(spec, home), NO_STATE, faults)
+    run = last_run(home.events)
+    drift = _tried(lambda: _look(home.work / "drift.json", "drift", Drift), None, faults)
+    drill = _tried(lambda: _look(home.work / "drill.json", "drill", DrillVerdict), None, faults)
+    before = _before(generations)
+    disks = () if latest is None else tuple(_disk(one, latest, before, manifests, drift, cells) for one in latest.disks)
+    told, healthy = _standing(latest, run, home.holder())
+    outputs = state.outputs
+    return Machine(
+        name=spec.name,
+        region=spec.region,
+        state=told,
+        healthy=healthy and not faults,
+        phase=None if outputs is None else outputs.phase,
+        instance_id=outputs.instance_id if outputs is not None else "",
+        access_node_id=outputs.access_node_id if outputs is not None else "",
+        generations=generations,
+        compared=0 if before is None else before.generation,
+        disks=disks,
+        steps=run.steps,
+        since=run.since,
+        drift=drift,
+        drill=drill,
+        faults=tuple(faults),
+    )
+
+
+def _tried(read: Callable[[], Found], otherwise: Found, faults: list[str]) -> Found:
+    try:
+        return read()
+    except HotaddError as error:
+        faults.append(error.sentence)
+        return otherwise
+
+
+def _look(file: Path, kind: Kind, model: type[Found]) -> Found | None:
+    """A document that a command left in the home; None if it never ran."""
+    return read_document(file.read_bytes(), kind, model, str(file)) if file.exists() else None
+
+
+def _generations(manifests: ManifestStore, faults: list[str]) -> tuple[Manifest, ...]:
+    nothing: list[int] = []
+    numbers = _tried(manifests.generations, nothing, faults)
+    found = [_tried(partial(manifests.read, number), None, faults) for number in numbers]
+    return tuple(manifest for manifest in found if manifest is not None)
+
+
+def _state(spec: Spec, home: Home) -> StateFile:
+    """The state of the machine's stack, from where its backend keeps it."""
+    s3 = spec.backend.s3
+    if s3 is None:
+        file = home.directory / "terraform.tfstate"
+        return parse_state(file.read_bytes() if file.exists() else b"", str(file))
+    key = f"{s3.prefix}/{machine_stack(spec.name)}/terraform.tfstate"
+    return parse_state(read_object(Account(s3.region), s3.bucket, key) or b"", f"s3://{s3.bucket}/{key}")
+
+
+def _before(generations: tuple[Manifest, ...]) -> Manifest | None:
+    """The generation that the volumes held before the latest: what moved is told against it."""
+    return generations[-2] if len(generations) > 1 else None
+
+
+def _disk(
+    disk: DiskRecord,
+    latest: Manifest,
+    before: Manifest | None,
+    manifests: ManifestStore,
+    drift: Drift | None,
+    cells: int,
+) -> DiskMap:
+    earlier = next((one for one in before.disks if one.id == disk.id), None) if before is not None else None
+    note = ""
+    with ExitStack() as stack:
+        try:
+            now = _open(manifests, latest.generation, disk, stack)
+        except (FileNotFoundError, DigestsDamaged) as error:
+            note = f"No map: {_why(error, latest.generation)}."
+            return DiskMap(disk.id, disk.volume_bytes, disk.volume_id, disk.integrity_snapshot_id, None, note)
+        compared = None
+        if before is not None and earlier is not None:
+            try:
+                compared = _open(manifests, before.generation, earlier, stack)
+            except (FileNotFoundError, DigestsDamaged) as error:
+                note = f"Changed blocks are not shown: {_why(error, before.generation)}."
+        injected = runs_of_bytes((block.offset, block.length) for block in disk.injected)
+        drifted = _drifted(drift, latest.generation, disk)
+        made = map_disk(now, compared, injected, drifted, cells)
+    return DiskMap(disk.id, disk.volume_bytes, disk.volume_id, disk.integrity_snapshot_id, made, note)
+
+
+def _open(manifests: ManifestStore, generation: int, disk: DiskRecord, stack: ExitStack) -> DigestFile:
+    """A disk's digest file, if it is the one its manifest vouches for. Raises `FileNotFoundError`, `DigestsDamaged`."""
+    path = manifests.digest_file(generation, disk.id)
+    file = DigestFile.open(path)
+    stack.callback(file.close)
+    if file.own_digest() != disk.digest_of_digests:
+        raise DigestsDamaged(str(path), "its digest is not the one in the manifest")
+    return file
+
+
+def _why(error: FileNotFoundError | DigestsDamaged, generation: int) -> str:
+    if isinstance(error, DigestsDamaged):
+        return f"the digest file of generation {generation} is damaged"
+    return f"the digest file of generation {generation} is not on this machine"
+
+
+def _drifted(drift: Drift | None, generation: int, disk: DiskRecord) -> Runs:
+    """The runs of blocks that the last look found drifted, if it looked at this generation on this volume."""
+    if drift is None or drift.generation != generation:
+        return ()
+    found = [one for one in drift.disks if (one.id, one.volume_id) == (disk.id, disk.volume_id)]
+    return runs_of_bytes((part.offset, part.length) for one in found for part in one.ranges)
+
+
+def _standing(latest: Manifest | None, run: LastRun, holder: str) -> tuple[str, bool]:
+    """Where it stands, in words, and whether that is well."""
+    if holder:
+        return "running", True
+    last = run.last
+    if latest is not None and latest.status != "prepared" and (last is None or last.status == "finished"):
+        return "replicated", True
+    if last is None:
+        return ("prepared", True) if latest is not None else ("not replicated yet", True)
+    if last.status == "failed":
+        return f"failed in {last.step}", False
+    return f"interrupted after {last.step}" if last.status == "finished" else f"interrupted in {last.step}", False

@@ -1,0 +1,101 @@
+"""The whole page: one file that needs nothing else, and can fetch nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterable
+from importlib.resources import files
+
+from runner.report import quantities
+from runner.report.drawing import legend, strip
+from runner.report.machine import Machine
+from runner.report.markup import NOTHING, Content, Markup, joined, tag
+from runner.report.section import drift_told, drill_told, section, table
+
+# Up to so many machines are shown opened; of more, the overview tells which to open.
+_OPENED = 3
+
+
+def cells_for(disks: int) -> int:
+    """How many cells a disk's map gets when the page has so many disks.
+
+    2,048 is 16 rows of 128. A cell costs up to 15 bytes where every second one differs, so a fleet gets fewer: 600
+    disks at 512 stay under 5 MB, whatever they hold.
+    """
+    return next((cells for most, cells in ((64, 2048), (250, 1024), (1000, 512)) if disks <= most), 256)
+
+
+def page(machines: Iterable[Machine], *, made: str, opened: int) -> str:
+    """The page of these machines, each looked at once and let go; `made` is the time it tells, RFC 3339.
+
+    Nothing may run or be loaded but the one style and the one script, which are named by their digests.
+    """
+    sections: list[Markup] = []
+    rows: list[tuple[Content, ...]] = []
+    tally = {"replicated": 0, "not well": 0, "drifted": 0, "drill failed": 0}
+    for machine in machines:
+        sections.append(section(machine, opened=opened <= _OPENED))
+        rows.append(_row(machine))
+        tally["replicated"] += any(one.status == "finished" for one in machine.generations)
+        tally["not well"] += not machine.healthy
+        tally["drifted"] += machine.drift is not None and machine.drift.differs
+        tally["drill failed"] += machine.drill is not None and machine.drill.verdict == "failed"
+    style, script = _own("page.css"), _own("page.js")
+    policy = (
+        f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=policy),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="referrer", content="no-referrer"),
+        tag("link", rel="icon", href="data:,"),
+        tag("title", "hotadd report"),
+        tag("style", Markup(style)),
+    )
+    title = tag("header", tag("h1", "Replications"), tag("p", f"as of {quantities.moment(made)}", class_="soft"))
+    overview = _overview(len(rows), tally, rows) if len(rows) > 1 else NOTHING
+    body = tag("body", title, overview, legend(), tag("main", *sections), tag("script", Markup(script)))
+    return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
+
+
+def _own(name: str) -> str:
+    return files("runner.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _digest(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _overview(machines: int, tally: dict[str, int], rows: list[tuple[Content, ...]]) -> Markup:
+    counts = {"machine" if machines == 1 else "machines": machines, **tally}
+    figures = tag("ul", *(tag("li", tag("b", f"{n:,}"), name) for name, n in counts.items()), class_="figures")
+    heads = (
+        ("machine", False),
+        ("state", False),
+        ("phase", False),
+        ("generation", True),
+        ("changed", True),
+        ("drift", False),
+        ("drill", False),
+        ("all its disks", False),
+    )
+    return joined(figures, tag("div", tag("div", table(heads, rows), class_="inside"), class_="card overview"))
+
+
+def _row(machine: Machine) -> tuple[Content, ...]:
+    latest = machine.latest
+    changed = sum(disk.bytes_changed for disk in latest.disks) if latest is not None and latest.base else 0
+    return (
+        tag("a", machine.name, href=f"#machine-{machine.name}"),
+        tag("span", machine.state, class_="good" if machine.healthy else "bad"),
+        machine.phase or "–",
+        str(latest.generation) if latest is not None else "–",
+        quantities.size(changed) if latest is not None and latest.base else "–",
+        drift_told(machine),
+        drill_told(machine.drill),
+        strip(machine.disks, machine.name),
+    )
