@@ -64,7 +64,7 @@ def open_job(spec_file: Path, watcher: Watcher, *, start_minutes: float = START_
     """Load the spec, take the replication's lock, and give the job."""
     spec = load_spec(spec_file)
     home = home_of(spec)
-    with home.locked(), _stop_on_interrupt() as stop:
+    with home.locked(), stop_on_interrupt() as stop:
         yield _job(spec, spec_file, home, watcher, stop, start_minutes, home.work)
 
 
@@ -77,7 +77,7 @@ def open_look(spec_file: Path, watcher: Watcher, purpose: str) -> Iterator[Job]:
     spec = load_spec(spec_file)
     home = home_of(spec)
     apart = Home(f"{spec.name} ({purpose})", home.work / purpose)
-    with apart.locked(), _stop_on_interrupt() as stop:
+    with apart.locked(), stop_on_interrupt() as stop:
         yield _job(spec, spec_file, home, watcher, stop, START_MINUTES, apart.directory, lock=False)
 
 
@@ -119,7 +119,7 @@ def _job(
 
 
 @contextmanager
-def _stop_on_interrupt() -> Iterator[Callable[[], bool]]:
+def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
     """The first Ctrl-C (or SIGTERM) asks to stop after the current block; the second one interrupts."""
     asked = Flag()
 
