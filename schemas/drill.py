@@ -18,7 +18,7 @@ CheckKind = Literal["status", "console", "tcp", "ssm"]
 
 @dataclass(frozen=True)
 class DrillDisk:
-    """A disk of the copy: the integrity snapshot its volume is made from (empty: none is made), its size in GiB."""
+    """A disk of the copy: the integrity snapshot that its volume is made from, and its size in GiB."""
 
     id: str
     snapshot_id: str
@@ -29,8 +29,8 @@ class DrillDisk:
 class DrillRequest:
     """What a drill is made of; the runner writes it, the stack is declared from it and the spec.
 
-    `generation` 0 asks for the stack alone, to remove it. `access_node_cidr` is the access node's address as a block
-    of one, from which checked ports are open; `vpc_cidrs` is all that the copy may reach, and only if it needs any.
+    `access_node_cidr` is the access node's address as a block of one, from which checked ports are open; `vpc_cidrs`
+    is all that the copy may reach, and only if it needs any.
     """
 
     version: Literal[1]
@@ -119,3 +119,18 @@ def needs_ssm(checks: tuple[DrillCheck, ...]) -> bool:
 def checked_ports(checks: tuple[DrillCheck, ...]) -> tuple[int, ...]:
     """The TCP ports that are checked, each once, in order."""
     return tuple(dict.fromkeys(check.tcp for check in checks if check.tcp is not None))
+
+
+GROUP = "drill"
+SSM_RULE = "drill_ssm"
+
+
+def port_rule(port: int) -> str:
+    """The Terraform name of the rule that opens a checked port."""
+    return f"drill_port_{port}"
+
+
+def firewall(checks: tuple[DrillCheck, ...]) -> tuple[str, ...]:
+    """The Terraform addresses of the copy's security group and its rules."""
+    rules = [port_rule(port) for port in checked_ports(checks)] + ([SSM_RULE] if needs_ssm(checks) else [])
+    return (f"aws_security_group.{GROUP}", *(f"aws_security_group_rule.{rule}" for rule in rules))

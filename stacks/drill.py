@@ -7,7 +7,7 @@ node; nothing leaves it but TLS within the VPC, and that only where a check runs
 
 from __future__ import annotations
 
-from schemas.drill import DrillRequest, checked_ports, drill_spec, needs_ssm
+from schemas.drill import GROUP, SSM_RULE, DrillRequest, checked_ports, drill_spec, needs_ssm, port_rule
 from schemas.naming import DRILL_STACK, machine_stack, tags
 from schemas.spec import Spec
 from stacks.attributes import SecurityGroup, SecurityGroupRule
@@ -27,7 +27,7 @@ def declare_drill(program: Program, spec: Spec, request: DrillRequest, place: Pl
     stack = program.stack(DRILL_STACK, place.provider(spec.region), place.provider_version)
     keep_state(stack, machine_stack(copy.name), spec.backend, place)
     group = _security_group(stack, spec, copy, request)
-    snapshots = {disk.id: disk.snapshot_id for disk in request.disks if disk.snapshot_id}
+    snapshots = {disk.id: disk.snapshot_id for disk in request.disks}
     declare_phases(stack, copy, default, request.access_node_id, snapshots=snapshots, groups=(group.attribute("id"),))
 
 
@@ -35,13 +35,13 @@ def _security_group(stack: Stack, spec: Spec, copy: Spec, request: DrillRequest)
     name = f"hotadd-drill-{spec.name}"
     described = f"hotadd drill of {spec.name}: a copy that reaches nobody"
     own = tags(copy.name, "security-group", extra=copy.tags)
-    group = stack.resource("drill", SecurityGroup(name, described, request.vpc_id, own))
+    group = stack.resource(GROUP, SecurityGroup(name, described, request.vpc_id, own))
     for port in checked_ports(spec.drill.checks):
         checked = f"a checked port, from the access node {request.access_node_id}"
         rule = _rule(group, "ingress", checked, port, (request.access_node_cidr,))
-        stack.resource(f"drill_port_{port}", rule)
+        stack.resource(port_rule(port), rule)
     if needs_ssm(spec.drill.checks):
-        stack.resource("drill_ssm", _rule(group, "egress", "the VPC's endpoints of SSM", _TLS, request.vpc_cidrs))
+        stack.resource(SSM_RULE, _rule(group, "egress", "the VPC's endpoints of SSM", _TLS, request.vpc_cidrs))
     return group
 
 

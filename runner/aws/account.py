@@ -179,7 +179,8 @@ class Account:
     @cached_property
     def ssm(self) -> CommandClient:
         """Systems Manager, as far as commands go."""
-        return self._session.client("ssm", config=_CONFIG)
+        client: CommandClient = self._session.client("ssm", config=_CONFIG)
+        return client
 
     @cached_property
     def sts(self) -> STSClient:

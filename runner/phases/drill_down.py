@@ -1,0 +1,132 @@
+"""Taking a drill's copy down: by its stack, then by its tags, until nothing of it is listed; whatever died before."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+
+from runner.aws.account import Account, aws_errors
+from runner.aws.instances import find_destinations, find_instance
+from runner.aws.network import delete_group, find_groups
+from runner.aws.volumes import delete, detach, find_tagged
+from runner.aws.waiting import wait_for
+from runner.phases.drill_ground import Ground, read_request
+from runner.phases.job import Job
+from runner.phases.reservation import release_slots
+from runner.phases.statelock import unlock_dead
+from runner.terraform.guard import check_removal
+from runner.terraform.project import TerraformFailed, Variables
+from schemas.drill import GROUP, drill_name
+from schemas.errors import HotaddError
+from schemas.slots import give_out
+
+_END_SECONDS = 900.0  # EC2 ends an instance within minutes, a large Windows guest more slowly
+_FIREWALL = (f"aws_security_group.{GROUP}", f"aws_security_group_rule.{GROUP}_")
+
+
+class TracesLeft(HotaddError):
+    """Something of a drill is still listed after all was removed."""
+
+    def __init__(self, ids: tuple[str, ...]) -> None:
+        super().__init__(f"These of the drill are still there: {', '.join(ids)}.", "Run `hotadd drill --down` again.")
+        self.ids = ids
+
+
+@dataclass(frozen=True)
+class Traces:
+    """What carries a copy's tags, by id."""
+
+    instances: tuple[str, ...]
+    volumes: tuple[str, ...]
+    groups: tuple[str, ...]
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """All of them."""
+        return self.instances + self.volumes + self.groups
+
+
+def find_traces(account: Account, replication: str) -> Traces:
+    """What EC2 has of a replication's drill."""
+    name = drill_name(replication)
+    volumes = [v.id for role in ("volume", "shell-root") for v in find_tagged(account, name, role)]
+    instances = [instance.id for instance in find_destinations(account, name)]
+    return Traces(tuple(instances), tuple(volumes), tuple(find_groups(account, name)))
+
+
+def is_up(ground: Ground) -> bool:
+    """Whether a copy, or anything that a dead drill left, is there."""
+    return ground.request_file.exists() or bool(find_traces(ground.account, ground.spec.name).ids)
+
+
+def take_down(ground: Ground) -> None:
+    """Remove every trace of a copy: instance, volumes, security group, state, slots, working files.
+
+    Terraform removes what its state knows; what a dead run made behind its back goes by its tags. An instance is ended
+    first: EC2 takes no root volume from one that runs, and provider 3.39 cannot read one without any.
+    """
+    name, account = drill_name(ground.spec.name), ground.account
+    journal = ground.journal
+    request = read_request(ground)
+    with journal.step("drill down"):
+        for instance in find_destinations(account, name):
+            _end(account, instance.id)
+            journal.tell("drill down", f"{instance.id} is terminated.")
+        if request is not None:
+            try:
+                _destroy(ground.copy(request))
+            except TerraformFailed as error:
+                # What it could not remove goes by its tags, and the state goes with it.
+                journal.tell("drill down", f"{error.sentence} Going on by tags.")
+        _sweep(ground, name)
+        if request is not None:
+            release_slots(ground.copy(request).spec, request.access_node_id)
+            ground.copy(request).manifests.clear()  # in a bucket: the state, and the lock a dead run left on it
+        shutil.rmtree(ground.own.directory, ignore_errors=True)
+
+
+def _destroy(job: Job) -> None:
+    project = job.project()
+    unlock_dead(job, project)
+    known = project.resources()
+    if not known:
+        return
+    disks = tuple(disk.id for disk in job.spec.source.disks)
+    variables = Variables("detached", False, give_out(job.spec.source.os, disks), "/dev/xvda")
+    plan = project.plan("drill-down", variables, refresh=True, destroy=True)
+    check_removal(plan.plan, disks, tuple(place for place in known if place.startswith(_FIREWALL)))
+    if plan.failure is not None:
+        raise plan.failure
+    project.apply(plan)
+
+
+def _sweep(ground: Ground, name: str) -> None:
+    account = ground.account
+    for role in ("volume", "shell-root"):
+        for volume in find_tagged(account, name, role):
+            for attachment in volume.attachments:
+                detach(account, volume, attachment.instance_id, _never)
+            delete(account, volume.id)
+            ground.journal.tell("drill down", f"{volume.id}, which no state knew, is deleted.")
+    for group in find_groups(account, name):
+        delete_group(account, group, _never)
+        ground.journal.tell("drill down", f"{group}, which no state knew, is deleted.")
+    left = find_traces(account, ground.spec.name).ids
+    if left:
+        raise TracesLeft(left)
+
+
+def _end(account: Account, instance_id: str) -> None:
+    with aws_errors("ec2:TerminateInstances"):
+        account.ec2.terminate_instances(InstanceIds=[instance_id])
+
+    def look() -> tuple[bool | None, str]:
+        now = find_instance(account, instance_id)
+        return (True if now is None else None), "terminated" if now is None else now.state
+
+    wait_for(look, f"{instance_id} to be terminated", seconds=_END_SECONDS, stop=_never)
+
+
+def _never() -> bool:
+    """Ctrl-C asks a drill to stop, which means to take it down; the second one ends this, too."""
+    return False
