@@ -28,7 +28,7 @@ class NbdSource:
         try:
             first = NbdLink(uri, silence_seconds)
         except OSError as error:
-            raise SourceUnusable(uri, error.strerror) from error
+            raise SourceUnusable(uri, error.strerror or str(error)) from error
         self.size = first.size
         self._open = self._allowed = 1
         self._idle = [first]

@@ -112,7 +112,8 @@ def _is_sound(data: bytes) -> bool:
     crc = 0xFFFFFFFF
     for byte in data[:4] + bytes(4) + data[8:]:
         crc = table[(crc ^ byte) & 0xFF] ^ crc >> 8
-    return (crc ^ 0xFFFFFFFF) == struct.unpack_from("<I", data, 4)[0]
+    (said,) = struct.unpack_from("<I", data, 4)
+    return bool(crc ^ 0xFFFFFFFF == said)
 
 
 @cache

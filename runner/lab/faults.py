@@ -36,7 +36,8 @@ _JSON_SERVICES = ("ebs", "kms", "ssm", "dynamodb")
 SNAPSHOT_ERROR = "snapshot-error"  # CreateSnapshot: the snapshot ends in the state `error`
 LAUNCH_ERROR = "launch-error"  # StartInstances, RunInstances: the instance falls back to `stopped`
 LATE_DEVICE = "late-device"  # AttachVolume: the device appears only `delay_seconds` after the volume is attached
-_AFTERMATHS = (SNAPSHOT_ERROR, LAUNCH_ERROR, LATE_DEVICE)
+BROKEN_BODY = "broken-body"  # any call: the answer's body breaks off in its middle
+_AFTERMATHS = (SNAPSHOT_ERROR, LAUNCH_ERROR, LATE_DEVICE, BROKEN_BODY)
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ class Fault:
     """What to do to matching calls.
 
     `service` and `action` select calls ("*" is any). `error_code` is returned without the call being done; empty, the
-    call is only delayed; `snapshot-error`, `launch-error` and `late-device` let the call be and spoil what follows.
+    call is only delayed; `snapshot-error`, `launch-error`, `late-device` and `broken-body` let the call be and spoil what
+    follows.
     `http_status` 0 stands for the code's own. `after` matching calls go by unharmed first, then `times` are hit (0:
     all). `delay_seconds` is waited before. `reason` goes with the errors of EBS direct (INVALID_PAGE_TOKEN ...).
     """

@@ -12,7 +12,7 @@ from moto.core.request import Request
 from moto.core.routing import get_service_router
 from werkzeug.wrappers import Response
 
-from runner.lab.faults import Faults, error_response, hit
+from runner.lab.faults import BROKEN_BODY, Faults, error_response, hit
 from runner.lab.journal import write_line
 from runner.lab.layout import Layout
 
@@ -78,6 +78,10 @@ class Front:
         call = Call(environ)
         response = self._answer(call, environ)
         self._log(call, response)
+        if self.faults.take(call.service, call.action, BROKEN_BODY) is not None:
+            start_response(response.status, response.get_wsgi_headers(environ).to_wsgi_list())
+            whole = response.get_data()
+            return [whole[: len(whole) // 2]]  # the connection then ends, short of its Content-Length
         return response(environ, start_response)
 
     def _answer(self, call: Call, environ: dict[str, Any]) -> Response:

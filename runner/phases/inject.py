@@ -12,7 +12,6 @@ from pathlib import Path
 
 from runner.blocks.device import open_device
 from runner.blocks.extent import BLOCK
-from runner.blocks.source import open_source
 from runner.guest.conversion import Prepared, check, commit, prepare
 from runner.guest.facts import GuestFacts
 from runner.journal import timestamp
@@ -20,6 +19,7 @@ from runner.phases.device import check_unheld, find_device
 from runner.phases.guests import guest_disks, guest_options
 from runner.phases.job import Job
 from runner.phases.move import require_phase
+from runner.phases.origin import opened
 from runner.phases.records import (
     Committed,
     Restored,
@@ -30,7 +30,6 @@ from runner.phases.records import (
     restored_file,
     write_record,
 )
-from runner.phases.restore import source_record
 from runner.phases.snapshot import NotRestored, begun_disks, check_completed, complete_snapshots, prepared_manifest
 from schemas.errors import IntegrityViolated
 from schemas.manifest import DiskRecord, EditRecord, InjectedBlock, Manifest
@@ -92,6 +91,9 @@ def write_prepared(job: Job) -> None:
                 digest_of_digests=restored.digest_of_digests,
                 copy=restored.copy,
                 injected=injected.get(disk.id, ()),
+                bytes_changed=restored.bytes_changed,
+                bytes_deviating=restored.bytes_deviating,
+                bytes_written=restored.bytes_written,
             )
         )
     job.manifests.write(
@@ -99,7 +101,7 @@ def write_prepared(job: Job) -> None:
             version=1,
             replication=job.spec.name,
             generation=job.generation,
-            kind="full",
+            kind=job.run.kind,
             status="prepared",
             created=timestamp(),
             region=job.spec.region,
@@ -107,6 +109,7 @@ def write_prepared(job: Job) -> None:
             guest=_described(prepared.facts),
             disks=tuple(disks),
             edits=tuple(EditRecord(e.path, e.action, e.why) for e in prepared.edits),
+            base=0 if job.run.repair else job.run.reference,
         )
     )
 
@@ -158,11 +161,9 @@ def _rewrite_from_source(job: Job, records: tuple[DiskRecord, ...]) -> None:
     devices = _devices(job) if records else {}
     for record in records:
         disk = job.spec.disk(record.id)
-        with (
-            closing(open_source(disk.path, disk.format)) as source,
-            closing(open_device(str(devices[record.id]))) as device,
-        ):
-            if source_record(disk, source) != record.source:
+        wanted = [block.offset // BLOCK for block in record.injected]
+        with opened(job, disk, wanted) as (source, now), closing(open_device(str(devices[record.id]))) as device:
+            if now != record.source:
                 raise SourceMoved(disk.id)
             buffer = bytearray(BLOCK)
             for block in record.injected:

@@ -6,15 +6,16 @@ from contextlib import closing
 
 from runner.aws.instances import Instance, find_instance, find_type, zones_of_subnets
 from runner.aws.volumes import find_by_ids
-from runner.blocks.source import open_source
 from runner.guest.conversion import check, inspect
 from runner.phases.guests import guest_disks, guest_options
 from runner.phases.job import Job
 from runner.phases.move import placement
+from runner.phases.base import check_base, check_spec
 from runner.phases.records import Placement, is_committed, placement_file, write_record
 from runner.phases.recovery import check_known
 from runner.phases.reservation import reserve
 from runner.phases.shell import check_shell
+from runner.phases.sources import open_disk
 from schemas.errors import Refused
 from schemas.outputs import Outputs
 from schemas.slots import TooManyDisks
@@ -87,17 +88,22 @@ def preflight(job: Job) -> None:
     access node and guest are needed no more: a run that is taken over then is checked for what is still to come.
     """
     data_is_due = not is_committed(job.generation_directory)
-    if data_is_due:
+    source_is_due = data_is_due and job.run.kind != "rollback"
+    if source_is_due:
         _check_source(job)
+    if data_is_due:
+        check_spec(job)
     job.account.check_credentials()
     project = job.project()
     outputs = project.outputs()
+    if data_is_due:
+        check_base(job, outputs)
     check_destination(job)
     check_known(job, project)
     root_device = check_shell(job.account, job.spec)
     slots = reserve_slots(job, outputs) if data_is_due else placement(job, outputs).slots
     write_record(placement_file(job.home.work), Placement(slots, root_device))
-    if data_is_due:
+    if source_is_due:
         check(inspect(guest_disks(job.spec), job.generation_directory), guest_options(job.spec))
 
 
@@ -118,7 +124,7 @@ def reserve_slots(job: Job, outputs: Outputs | None) -> dict[str, str]:
 
 def _check_source(job: Job) -> None:
     for disk in job.spec.source.disks:
-        with closing(open_source(disk.path, disk.format)) as source:
+        with closing(open_disk(disk, job.account)) as source:
             if source.size > disk.size_gib * GIB:
                 raise DiskTooLarge(disk, source.size)
 

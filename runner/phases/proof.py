@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import closing
 
 from runner.aws.ebs_direct import BLOCK, list_blocks, read_block
-from runner.blocks.source import Source, open_source
+from runner.blocks.source import Source
 from runner.phases.job import Job
+from runner.phases.sources import open_disk
 from schemas.errors import IntegrityViolated
 from schemas.manifest import DiskRecord, Manifest
 
@@ -30,7 +31,7 @@ def prove_snapshots(job: Job, manifest: Manifest) -> int:
 
 def _prove(job: Job, record: DiskRecord) -> int:
     disk = job.spec.disk(record.id)
-    with closing(open_source(disk.path, disk.format)) as source:
+    with closing(open_disk(disk, job.account)) as source:
         held = {b.index: b for b in list_blocks(job.account, record.integrity_snapshot_id)}
         buffer = bytearray(BLOCK)
         for index in range(-(-record.volume_bytes // BLOCK)):

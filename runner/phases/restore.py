@@ -9,17 +9,17 @@ from contextlib import closing
 from runner.blocks.copy import CopyResult, copy_disk
 from runner.blocks.device import open_device
 from runner.blocks.progress import Progress
-from runner.blocks.source import Source, open_source
+from runner.blocks.source import Source
+from runner.phases.changes import change_id
 from runner.phases.device import check_unheld, find_device
 from runner.phases.job import Job
 from runner.phases.move import require_phase
 from runner.phases.records import Restored, injection_file, is_committed, read_record, restored_file, write_record
+from runner.phases.sources import open_disk
 from schemas.manifest import SourceRecord
 from schemas.spec import Disk
 
 _STEP = "restore"
-# Disks at once: EBS gives each volume its own throughput, the access node's processors are shared by all.
-_DISKS_AT_ONCE = 4
 
 
 def restore(job: Job) -> None:
@@ -28,7 +28,7 @@ def restore(job: Job) -> None:
         return
     outputs = require_phase(job, _STEP, "staging")
     disks = job.spec.source.disks
-    with ThreadPoolExecutor(max_workers=min(_DISKS_AT_ONCE, len(disks))) as pool:
+    with ThreadPoolExecutor(max_workers=min(job.spec.copy.disks_at_once, len(disks))) as pool:
         running = [pool.submit(_restore_disk, job, d, outputs.volumes[d.id], outputs.access_node_id) for d in disks]
         errors = [error for future in running if (error := future.exception()) is not None]
     if errors:
@@ -38,7 +38,7 @@ def restore(job: Job) -> None:
 def _restore_disk(job: Job, disk: Disk, volume_id: str, node_id: str) -> None:
     record = restored_file(job.generation_directory, disk.id)
     done = read_record(record, Restored)
-    with closing(open_source(disk.path, disk.format)) as source:
+    with closing(open_disk(disk, job.account)) as source:
         now = source_record(disk, source)
         if done is not None and done.volume_id == volume_id and done.source == now:
             job.journal.tell(_STEP, f"{disk.id} is complete already.")
@@ -78,6 +78,8 @@ def _restore_disk(job: Job, disk: Disk, volume_id: str, node_id: str) -> None:
             copy=uuid.uuid4().hex,
             bytes_data=result.bytes_total - zero,
             bytes_zero=zero,
+            bytes_changed=result.bytes_total,
+            bytes_written=result.bytes_data + result.bytes_zero_written,
         ),
     )
 
@@ -86,7 +88,14 @@ def source_record(disk: Disk, source: Source) -> SourceRecord:
     """What a source is now."""
     pinned = source.fingerprint()
     return SourceRecord(
-        disk.path, disk.format, source.size, pinned.mtime_ns, pinned.inode, pinned.device, pinned.version
+        disk.path,
+        disk.format,
+        source.size,
+        pinned.mtime_ns,
+        pinned.inode,
+        pinned.device,
+        pinned.version,
+        change_id(disk),
     )
 
 
