@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from runner.blocks.diskfile import DiskFile, NotADisk
-from runner.blocks.errors import ImageRefused, ShortRead, SourceMissing, SourceUnusable
+from runner.blocks.errors import FileMissing, ImageRefused, ShortRead, SourceMissing, SourceUnusable
 from runner.blocks.extent import Extent
 from runner.blocks.fingerprint import Fingerprint
 
@@ -37,7 +37,10 @@ class ByteFile(Protocol):
         """Which bytes of the range are data or holes; offsets count from `start`. All data where nobody knows."""
 
     def beside(self, name: str) -> ByteFile:
-        """Open another file of the same folder; `name` is a plain file name. Raises `ImageRefused`."""
+        """Open another file of the same folder; `name` is a plain file name.
+
+        Raises `FileMissing`, and `ImageRefused` if it is there and cannot be used.
+        """
 
     def close(self) -> None:
         """Let go of it; a second call does nothing."""
@@ -86,15 +89,17 @@ class LocalFile(DiskFile):
         path = os.path.join(os.path.dirname(self.path), name)
         try:
             file = LocalFile(path, writable=False, direct=False, follow=False)
+        except FileNotFoundError as error:
+            raise FileMissing(self.path, name) from error
         except (OSError, NotADisk) as error:
             code = error.errno if isinstance(error, OSError) else None
             reason = "it is a symbolic link" if code == errno.ELOOP else os.strerror(code) if code else str(error)
             raise ImageRefused(
-                self.path, "extent file", f"{name} cannot be used: {reason}", "Put all files of the disk beside it."
+                self.path, "file", f"{name} cannot be used: {reason}", "Put all files of the machine together."
             ) from error
         if file.is_block:
             file.close()
-            raise ImageRefused(self.path, "extent file", f"{name} is a block device")
+            raise ImageRefused(self.path, "file", f"{name} is a block device")
         return file
 
 
@@ -123,7 +128,7 @@ class FilePart:
 
     def beside(self, name: str) -> ByteFile:
         """Refused: what stands in a package is one file of its own."""
-        raise ImageRefused(self.path, "extent file", f"{name}: a disk in a package is one file")
+        raise ImageRefused(self.path, "file", f"it names {name[:80]!r}; a disk in a package is one file")
 
     def close(self) -> None:
         """Close the whole file."""

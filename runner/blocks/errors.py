@@ -234,6 +234,16 @@ class ImageRefused(Refused):
         self.rule = rule
 
 
+class FileMissing(ImageRefused):
+    """An image or package names a file that is not there."""
+
+    def __init__(self, location: str, name: str) -> None:
+        super().__init__(
+            location, "file", f"{name[:80]!r}, which it names, is missing", "Put all files of the machine together."
+        )
+        self.name = name
+
+
 class ImageDamaged(HotaddError):
     """A piece of an image cannot be read as what it must be; `offset` is the disk's byte it stands for."""
 
@@ -271,3 +281,17 @@ class ChangesIncomplete(IntegrityViolated):
         self.location = location
         self.offset = offset
         self.blocks = blocks
+
+
+class PackageDiffers(Refused):
+    """A file of an OVF package has not the digest that the package's manifest states; both in hex."""
+
+    def __init__(self, location: str, algorithm: str, stated: str, actual: str) -> None:
+        super().__init__(
+            f"The {algorithm.upper()} of {location} is {actual}, its manifest says {stated}.",
+            "It was changed or damaged on its way: export or fetch it again.",
+        )
+        self.location = location
+        self.algorithm = algorithm
+        self.stated = stated
+        self.actual = actual

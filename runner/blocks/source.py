@@ -45,8 +45,13 @@ _READERS: Mapping[str, tuple[str, str]] = {
     "vhd": ("runner.blocks.qemu_image", "VhdSource"),
     "vhdx": ("runner.blocks.qemu_image", "VhdxSource"),
 }
+# A package has more disks than one: these readers are told which.
+_PACKAGES: Mapping[str, tuple[str, str]] = {
+    "ova": ("runner.blocks.package", "open_ova"),
+    "ovf": ("runner.blocks.package", "open_ovf"),
+}
 _NBD = ("runner.blocks.nbd_source", "NbdSource")
-FORMATS = tuple(_READERS)
+FORMATS = (*_READERS, *_PACKAGES)
 
 
 def open_source(location: str, format: str, member: str = "") -> Source:
@@ -70,6 +75,8 @@ def read_source(file: ByteFile, format: str, member: str = "") -> Source:
 
     Raises `FormatUnknown`, `SourceEmpty`, `ImageRefused`.
     """
+    if format in _PACKAGES:
+        return cast(Callable[[ByteFile, str], Source], _load(_PACKAGES[format]))(file, member)
     place = _READERS.get(format)
     if place is None:
         file.close()

@@ -103,13 +103,13 @@ def _extent(line: str, location: str) -> ExtentLine:
     return ExtentLine(int(sectors), kinds[kind], (name or "") if kind != "ZERO" else "", int(offset or 0))
 
 
-def check_name(name: str, location: str) -> None:
+def check_name(name: str, location: str, field: str = "extent file") -> None:
     """Refuse a file name that could lead anywhere but beside the descriptor."""
     if not name or name in (".", "..") or any(c in name for c in "/\\\0") or not name.isprintable():
         raise ImageRefused(
             location,
-            "extent file",
-            f"{name[:80]!r} is no plain file name; only files beside the descriptor are read",
+            field,
+            f"{name[:80]!r} is no plain file name; only files of the same folder are read",
             "Put all files of the disk into one directory, and name them without a path.",
         )
 
