@@ -42,9 +42,9 @@ def _lines(document: PlanDocument, detail: Callable[[MachinePlan], Iterator[str]
     for plan in machines:
         yield from detail(plan)
     yield ""
-    yield f"Made by hotadd {document.hotadd} at {document.created}. *Predicted* is reckoned from the"
-    yield "synthesized stacks and the state; before each apply Terraform plans again, and what differs from a saved plan"
-    yield "is refused."
+    yield f"Made by hotadd {document.hotadd} at {document.created}. *Predicted* is reckoned from"
+    yield "the synthesized stacks and the state; before each apply Terraform plans again, and whatever differs from a"
+    yield "saved plan is refused."
 
 
 def _dangers(document: PlanDocument) -> Iterator[str]:
