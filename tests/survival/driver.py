@@ -22,6 +22,7 @@ from typing import Any
 
 from botocore import endpoint
 
+from runner.cli import drift as drift_command
 from runner.cli import job as job_module
 from runner.cli import replicate as replicate_command
 from runner.cli import status as status_command
@@ -112,6 +113,7 @@ def serve(words: list[str], fate: Fate) -> int:
 
     job_module._stop_on_interrupt = stop_known
     replicate_command.watching = watching
+    drift_command.say = fates.watch
     endpoint.time = SimpleNamespace(sleep=lambda seconds: time.sleep(seconds / _HASTE))
     job_module.TerraformProject = SmallApplier
     replication.VERSION = fate.version

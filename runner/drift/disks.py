@@ -1,0 +1,97 @@
+"""The data of a replica: every volume by a snapshot taken now, compared with what was replicated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import closing, nullcontext
+
+from runner.aws.temporary import find_states, snapshot_for_a_look, wait_completed
+from runner.aws.volumes import Volume
+from runner.blocks.digests import DigestFile
+from runner.blocks.extent import BLOCK
+from runner.drift.data import find_drift, find_drift_in_all, ranges_of
+from runner.drift.reference import DigestReference, Reference, SnapshotReference
+from runner.drift.traces import STEP, Temporaries
+from runner.phases.job import Job
+from schemas.drift import DriftedDisk
+from schemas.manifest import DiskRecord, Manifest
+
+
+def begin_snapshots(job: Job, manifest: Manifest, volumes: Mapping[str, Volume], made: Temporaries) -> None:
+    """Start a temporary snapshot of every volume that exists: EBS copies while other things are looked at."""
+    for record in manifest.disks:
+        volume_id = record.volume_id
+        if volume_id in volumes:
+            one = snapshot_for_a_look(job.account, job.spec.name, record.id, volume_id, made.maker, job.spec.tags)
+            made.made.append(one)
+            made.snapshots[record.id] = one
+            job.journal.tell(STEP, f"{one} of {volume_id} ({record.id}), for this look.")
+
+
+def look_at_disks(job: Job, manifest: Manifest, made: Temporaries, *, whole: bool) -> tuple[DriftedDisk, ...]:
+    """What differs on each disk. `whole` compares every block with the digests, not only those written since."""
+    volumes = {made.snapshots[record.id]: record.volume_id for record in manifest.disks if record.id in made.snapshots}
+    wait_completed(job.account, volumes, job.stop, lambda said: job.journal.tell(STEP, said))
+    states = find_states(job.account, [record.integrity_snapshot_id for record in manifest.disks])
+    completed = {id_ for id_, (state, _) in states.items() if state == "completed"}
+    return tuple(
+        _disk(job, record, made.snapshots.get(record.id), record.integrity_snapshot_id in completed, whole)
+        for record in manifest.disks
+    )
+
+
+def _disk(job: Job, record: DiskRecord, now: str | None, can_list: bool, whole: bool) -> DriftedDisk:
+    if now is None:
+        return _uncompared(record, f"the volume {record.volume_id} is gone")
+    digests, tell = _digests(job, record), _teller(job, record)
+    with closing(digests) if digests is not None else nullcontext():
+        if can_list and not (whole and digests is not None):
+            with_what = "the digests" if digests is not None else "the integrity snapshot"
+            note = f"what was written since was compared with {with_what}"
+            found = find_drift(
+                job.account, record, now, _reference(job, record, digests), job.stop, _teller(job, record)
+            )
+        elif whole and digests is not None:
+            note = "every block was compared with the digests"
+            reference = DigestReference(digests, record.digest_of_digests)
+            found = find_drift_in_all(job.account, record, now, reference, job.stop, tell)
+        else:
+            way = "--whole compares every block with the digests" if digests is not None else "its digests are not here"
+            return _uncompared(
+                record, f"its integrity snapshot {record.integrity_snapshot_id} is gone or not completed; {way}"
+            )
+        ranges = ranges_of(found, record.volume_bytes)
+    return DriftedDisk(
+        id=record.id,
+        volume_id=record.volume_id,
+        volume_bytes=record.volume_bytes,
+        integrity_snapshot_id=record.integrity_snapshot_id,
+        compared=True,
+        note=note,
+        blocks=sum(-(-one.length // BLOCK) for one in ranges),
+        bytes=sum(one.length for one in ranges),
+        ranges=ranges,
+    )
+
+
+def _teller(job: Job, record: DiskRecord) -> Callable[[int], None]:
+    return lambda blocks: job.journal.tell(STEP, f"{record.id}: {blocks} blocks looked at.")
+
+
+def _reference(job: Job, record: DiskRecord, digests: DigestFile | None) -> Reference:
+    if digests is not None:
+        return DigestReference(digests, record.digest_of_digests)
+    injected = frozenset(block.offset // BLOCK for block in record.injected)
+    return SnapshotReference(job.account, record.integrity_snapshot_id, injected)
+
+
+def _digests(job: Job, record: DiskRecord) -> DigestFile | None:
+    """The digest file, where this machine has it. Raises `DigestsDamaged`."""
+    path = job.manifests.directory / record.digest_file
+    return DigestFile.open(path) if path.exists() else None
+
+
+def _uncompared(record: DiskRecord, why: str) -> DriftedDisk:
+    return DriftedDisk(
+        record.id, record.volume_id, record.volume_bytes, record.integrity_snapshot_id, False, why, 0, 0, ()
+    )
