@@ -22,8 +22,10 @@ from schemas.outputs import Outputs
 from tests.applier.expression import UNKNOWN, Unknowable, resolve
 from tests.applier.resources import (
     ATTACHMENT,
+    GROUP,
     INSTANCE,
     REPLACED_BY,
+    RULE,
     VOLUME,
     check_arguments,
     create,
@@ -36,7 +38,7 @@ from tests.applier.state import Address, State, written
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
 
-_MADE = (VOLUME, INSTANCE, ATTACHMENT)
+_MADE = (VOLUME, GROUP, RULE, INSTANCE, ATTACHMENT)
 _PARTS = {"//", "output", "provider", "resource", "terraform", "variable"}
 _PROVIDER = {"endpoints", "region", "skip_metadata_api_check"}
 _TERRAFORM = {"backend", "required_providers", "required_version"}

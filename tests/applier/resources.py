@@ -1,4 +1,4 @@
-"""The three resource types of a machine's stack, as Terraform's AWS provider makes, reads, changes and removes them.
+"""The resource types of a machine's stack and of its drill's, as Terraform's AWS provider makes, reads, changes and removes them.
 
 Whatever is not in these tables is refused, so that a stack that begins to say more cannot pass unseen.
 """
@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tests.applier.expression import Unknowable
+from tests.applier.groups import create_group, create_rule, destroy_group, read_group, read_rule
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -18,12 +19,17 @@ if TYPE_CHECKING:
 Attributes = dict[str, Any]
 
 VOLUME, ATTACHMENT, INSTANCE = "aws_ebs_volume", "aws_volume_attachment", "aws_instance"
+GROUP, RULE = "aws_security_group", "aws_security_group_rule"
 
 _TAGS = {"*": None}
 # Arguments by type; a dictionary is what stands in a nested block, {"*": None} is a map.
 ARGUMENTS: dict[str, dict[str, Any]] = {
     VOLUME: dict.fromkeys(("availability_zone", "size", "type", "encrypted", "iops", "throughput", "kms_key_id"), None)
-    | {"tags": _TAGS},
+    | {"tags": _TAGS, "snapshot_id": None},
+    GROUP: dict.fromkeys(("name", "description", "vpc_id"), None) | {"tags": _TAGS},
+    RULE: dict.fromkeys(
+        ("security_group_id", "type", "description", "from_port", "to_port", "protocol", "cidr_blocks"), None
+    ),
     ATTACHMENT: dict.fromkeys(("volume_id", "instance_id", "device_name"), None),
     INSTANCE: dict.fromkeys(
         ("ami", "instance_type", "subnet_id", "availability_zone", "vpc_security_group_ids", "key_name"), None
@@ -41,13 +47,17 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 _META = {"//", "count", "lifecycle"}
 # What changes only by a new resource ("ForceNew" in the provider's schema).
 REPLACED_BY: dict[str, frozenset[str]] = {
-    VOLUME: frozenset({"availability_zone", "encrypted", "kms_key_id"}),
+    VOLUME: frozenset({"availability_zone", "encrypted", "kms_key_id", "snapshot_id"}),
+    GROUP: frozenset({"name", "description", "vpc_id"}),
+    RULE: frozenset({"security_group_id", "type", "from_port", "to_port", "protocol", "cidr_blocks"}),
     ATTACHMENT: frozenset({"volume_id", "instance_id", "device_name"}),
     INSTANCE: frozenset({"ami", "subnet_id", "availability_zone", "key_name", "root_block_device"}),
 }
 _UPDATED: dict[str, frozenset[str]] = {
     VOLUME: frozenset({"size", "type", "iops", "throughput", "tags"}),
     ATTACHMENT: frozenset(),
+    GROUP: frozenset(),
+    RULE: frozenset(),
     INSTANCE: frozenset({"tags"}),
 }
 _WAIT_SECONDS = 60.0
@@ -76,12 +86,14 @@ def _check(block: Mapping[str, Any], known: Mapping[str, Any], where: str) -> No
 
 def create(ec2: EC2Client, kind: str, wanted: Attributes, tell: Callable[[str], None]) -> Attributes:
     """Make a resource and wait until it is there; its attributes. `tell` hears when the wait begins."""
-    return {VOLUME: _create_volume, ATTACHMENT: _attach, INSTANCE: _run_instance}[kind](ec2, wanted, tell)
+    making = {VOLUME: _create_volume, ATTACHMENT: _attach, INSTANCE: _run_instance}
+    return (making | {GROUP: create_group, RULE: create_rule})[kind](ec2, wanted, tell)
 
 
 def read(ec2: EC2Client, kind: str, known: Attributes) -> Attributes | None:
     """The attributes as they are now; None when the resource is gone."""
-    return {VOLUME: _read_volume, ATTACHMENT: _read_attachment, INSTANCE: _read_instance}[kind](ec2, known)
+    reading = {VOLUME: _read_volume, ATTACHMENT: _read_attachment, INSTANCE: _read_instance}
+    return (reading | {GROUP: read_group, RULE: read_rule})[kind](ec2, known)
 
 
 def update(ec2: EC2Client, kind: str, known: Attributes, wanted: Attributes) -> None:
@@ -107,13 +119,15 @@ def destroy(ec2: EC2Client, kind: str, known: Attributes) -> None:
     elif kind == INSTANCE:
         ec2.terminate_instances(InstanceIds=[known["id"]])
         ec2.get_waiter("instance_terminated").wait(InstanceIds=[known["id"]], WaiterConfig={"Delay": 1})
+    elif kind in (GROUP, RULE):
+        destroy_group(ec2, kind, known)
     elif _read_attachment(ec2, known) is not None:
         ec2.detach_volume(VolumeId=known["volume_id"], InstanceId=known["instance_id"], Device=known["device_name"])
         _wait(lambda: _read_attachment(ec2, known) is None, f"{known['volume_id']} to be detached")
 
 
 def _create_volume(ec2: EC2Client, wanted: Attributes, tell: Callable[[str], None]) -> Attributes:
-    names = {"iops": "Iops", "throughput": "Throughput", "kms_key_id": "KmsKeyId"}
+    names = {"iops": "Iops", "throughput": "Throughput", "kms_key_id": "KmsKeyId", "snapshot_id": "SnapshotId"}
     made = ec2.create_volume(
         AvailabilityZone=wanted["availability_zone"],
         Size=wanted["size"],
@@ -140,6 +154,7 @@ def _read_volume(ec2: EC2Client, known: Attributes) -> Attributes | None:
         "iops": raw.get("Iops"),
         "throughput": raw.get("Throughput"),
         "kms_key_id": raw.get("KmsKeyId", ""),
+        "snapshot_id": raw.get("SnapshotId", ""),
         "tags": _untagged(raw),
     }
 
