@@ -12,7 +12,7 @@ import shutil
 import stat
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from runner.guest.facts import GuestFacts, Options
 from runner.guest.families import table
 from runner.guest.redo import InjectedDisk
 from runner.guest.refusals import ConversionFailed, OverlayDamaged, revive
+from runner.guest.served import ServedDisk, served
 from runner.guest.worker import Answer, Request
 from runner.process import ProgramFailed, run
 from schemas.document import structure, unstructure
@@ -35,11 +36,25 @@ _SCRATCH = Path("/var/tmp")
 
 @dataclass(frozen=True)
 class GuestDisk:
-    """A disk of the guest: raw, a block device or a file. Disks are given in the order in which the guest has them."""
+    """A disk of the guest: a block device or raw file, or one that a reader serves (to look at, not to commit to).
+
+    Disks are given in the order in which the guest has them.
+    """
 
     id: str
-    device: Path
+    device: Path | ServedDisk
     boot: bool
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return self.device.size if isinstance(self.device, ServedDisk) else overlay.size_of(self.device)
+
+    def serve(self, socket: Path, owner: tuple[int, int]) -> AbstractContextManager[None]:
+        """Offer it read-only on a unix socket (NBD), to the one user who may connect. Raises `ConversionFailed`."""
+        if isinstance(self.device, ServedDisk):
+            return served(self.device, socket, owner)
+        return overlay.served(self.device, socket, owner)
 
 
 @dataclass(frozen=True)
@@ -113,8 +128,8 @@ def _overlays(disks: Sequence[GuestDisk], work: Path) -> Iterator[tuple[Path, li
         made = []
         for number, disk in enumerate(disks):
             socket, path = scratch / f"{number}.sock", scratch / f"{number}.qcow2"
-            stack.enter_context(overlay.served(disk.device, socket, owner))
-            overlay.create(path, overlay.size_of(disk.device), socket)
+            stack.enter_context(disk.serve(socket, owner))
+            overlay.create(path, disk.size, socket)
             os.chown(path, *owner)
             made.append(path)
         os.chown(scratch, *owner)
@@ -153,7 +168,7 @@ def _environment(scratch: Path) -> dict[str, str]:
 
 def _keep(disk: GuestDisk, made: Path, path: Path) -> InjectedDisk:
     """Move an overlay to where the commit finds it, under root's name again, and durably so."""
-    size = overlay.size_of(disk.device)
+    size = disk.size
     part = path.with_suffix(".part")
     part.unlink(missing_ok=True)
     shutil.move(made, part)

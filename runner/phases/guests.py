@@ -3,16 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
+from runner.aws.account import Account
 from runner.guest.conversion import GuestDisk
 from runner.guest.facts import Options
+from runner.guest.served import ServedDisk
+from runner.phases.sources import open_place
+from schemas.location import is_local
 from schemas.spec import Spec
+
+_PLUGIN = Path(__file__).with_name("nbd_plugin.py")
 
 
 def guest_disks(spec: Spec, devices: Mapping[str, Path] | None = None) -> list[GuestDisk]:
-    """The disks in the spec's order: the source's own files, or the devices their data is on."""
-    return [GuestDisk(d.id, Path(d.path) if devices is None else devices[d.id], boot=d.boot) for d in spec.source.disks]
+    """The disks in the spec's order: the source's own, or the devices their data is on."""
+    if devices is not None:
+        return [GuestDisk(d.id, devices[d.id], boot=d.boot) for d in spec.source.disks]
+    account = Account(spec.region)
+    return [GuestDisk(d.id, source_device(d.path, d.format, d.member, account), boot=d.boot) for d in spec.source.disks]
+
+
+def source_device(location: str, format: str, member: str, account: Account) -> Path | ServedDisk:
+    """A source disk as an appliance can have it beneath an overlay: a raw file itself, all else served by our readers.
+
+    Raises what `open_place` does.
+    """
+    if format == "raw" and is_local(location):
+        return Path(location)
+    with closing(open_place(location, format, member, account)) as source:
+        size = source.size
+    settings = {"location": location, "format": format, "member": member, "region": account.region}
+    return ServedDisk(_PLUGIN, tuple(settings.items()), size, networked=not is_local(location))
 
 
 def guest_options(spec: Spec) -> Options:
