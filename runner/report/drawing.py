@@ -85,7 +85,15 @@ def strip(disks: Sequence[DiskMap], name: str) -> Markup:
                 looks[at] = min(looks[at], cell.look, key=LOOKS.index)
         begin += one.blocks
     label = f"All disks of {name} at a glance"
-    return tag("svg", *_paths([looks]), class_="strip", viewBox=f"0 0 {_STRIP} 1", role="img", aria_label=label)
+    return tag(
+        "svg",
+        *_paths([looks]),
+        class_="strip",
+        viewBox=f"0 0 {_STRIP} 1",
+        preserveAspectRatio="none",
+        role="img",
+        aria_label=label,
+    )
 
 
 def bar(step: StepTime, longest: float) -> Markup:

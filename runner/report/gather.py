@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -54,7 +55,6 @@ def gather(spec: Spec, home: Home, manifests: ManifestStore, *, cells: int) -> M
         instance_id=outputs.instance_id if outputs is not None else "",
         access_node_id=outputs.access_node_id if outputs is not None else "",
         generations=generations,
-        compared=0 if before is None else before.generation,
         disks=disks,
         steps=run.steps,
         since=run.since,
@@ -107,29 +107,29 @@ def _disk(
     drift: Drift | None,
     cells: int,
 ) -> DiskMap:
-    earlier = next((one for one in before.disks if one.id == disk.id), None) if before is not None else None
-    note = ""
+    told = DiskMap(disk.id, disk.volume_bytes, disk.volume_id, disk.integrity_snapshot_id, None, 0, "")
     with ExitStack() as stack:
         try:
-            now = _open(manifests, latest.generation, disk, stack)
+            now = _open(manifests, latest, disk, stack)
         except (FileNotFoundError, DigestsDamaged) as error:
-            note = f"No map: {_why(error, latest.generation)}."
-            return DiskMap(disk.id, disk.volume_bytes, disk.volume_id, disk.integrity_snapshot_id, None, note)
-        compared = None
-        if before is not None and earlier is not None:
+            return replace(told, note=f"No map: {_why(error, latest)}.")
+        earlier = None
+        if before is not None:
             try:
-                compared = _open(manifests, before.generation, earlier, stack)
+                earlier = next(
+                    (_open(manifests, before, one, stack) for one in before.disks if one.id == disk.id), None
+                )
             except (FileNotFoundError, DigestsDamaged) as error:
-                note = f"Changed blocks are not shown: {_why(error, before.generation)}."
+                told = replace(told, note=f"Changed blocks are not shown: {_why(error, before)}.")
         injected = runs_of_bytes((block.offset, block.length) for block in disk.injected)
-        drifted = _drifted(drift, latest.generation, disk)
-        made = map_disk(now, compared, injected, drifted, cells)
-    return DiskMap(disk.id, disk.volume_bytes, disk.volume_id, disk.integrity_snapshot_id, made, note)
+        made = map_disk(now, earlier, injected, _drifted(drift, latest.generation, disk), cells)
+    compared = before.generation if before is not None and earlier is not None else 0
+    return replace(told, map=made, compared=compared)
 
 
-def _open(manifests: ManifestStore, generation: int, disk: DiskRecord, stack: ExitStack) -> DigestFile:
+def _open(manifests: ManifestStore, manifest: Manifest, disk: DiskRecord, stack: ExitStack) -> DigestFile:
     """A disk's digest file, if it is the one its manifest vouches for. Raises `FileNotFoundError`, `DigestsDamaged`."""
-    path = manifests.digest_file(generation, disk.id)
+    path = manifests.digest_file(manifest.generation, disk.id)
     file = DigestFile.open(path)
     stack.callback(file.close)
     if file.own_digest() != disk.digest_of_digests:
@@ -137,10 +137,12 @@ def _open(manifests: ManifestStore, generation: int, disk: DiskRecord, stack: Ex
     return file
 
 
-def _why(error: FileNotFoundError | DigestsDamaged, generation: int) -> str:
+def _why(error: FileNotFoundError | DigestsDamaged, manifest: Manifest) -> str:
     if isinstance(error, DigestsDamaged):
-        return f"the digest file of generation {generation} is damaged"
-    return f"the digest file of generation {generation} is not on this machine"
+        return f"the digest file of generation {manifest.generation} is damaged"
+    if manifest.status == "pruned":
+        return f"generation {manifest.generation} was pruned, and its digests with it"
+    return f"the digest file of generation {manifest.generation} is not on this machine"
 
 
 def _drifted(drift: Drift | None, generation: int, disk: DiskRecord) -> Runs:

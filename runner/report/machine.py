@@ -27,20 +27,24 @@ class StepTime:
 
 @dataclass(frozen=True)
 class DiskMap:
-    """One disk of the latest generation. Without a map, `note` says why; with one, what it cannot show, or nothing."""
+    """One disk of the latest generation. Without a map, `note` says why; with one, what it cannot show, or nothing.
+
+    `compared` is the generation that the map is compared with, 0 if there is none.
+    """
 
     id: str
     size: int
     volume_id: str
     snapshot_id: str
     map: BlockMap | None
+    compared: int
     note: str
 
 
 @dataclass(frozen=True)
 class Machine:
-    """One replicated machine. `phase` is None without a readable state. `compared` is the generation that the maps
-    are compared with, 0 if there is none. `faults` are documents that could not be read, a sentence each."""
+    """One replicated machine. `phase` is None without a readable state. `since` is when the last run began. `faults`
+    are documents that could not be read, a sentence each."""
 
     name: str
     region: str
@@ -50,7 +54,6 @@ class Machine:
     instance_id: str
     access_node_id: str
     generations: tuple[Manifest, ...]
-    compared: int
     disks: tuple[DiskMap, ...]
     steps: tuple[StepTime, ...]
     since: str

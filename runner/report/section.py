@@ -15,6 +15,8 @@ from schemas.outputs import PHASES
 
 # Lists are cut here, and say so: a replica that drifted everywhere must not make a page of its own.
 _MOST = 20
+# More disks than this are shown side by side, and their snapshots on demand.
+_LARGE = 4
 _GENERATIONS = 30
 
 
@@ -96,9 +98,11 @@ def _disks(machine: Machine) -> Markup:
     latest = machine.latest
     if latest is None:
         return tag("p", "No generation yet: there is nothing to map.", class_="soft")
-    compared = f", compared with generation {machine.compared}" if machine.compared else ", the first: all is new"
-    parts = [tag("h3", f"Disks of generation {latest.generation}{compared}")]
-    return joined(*parts, *(_disk(disk, machine) for disk in machine.disks))
+    compared = max(disk.compared for disk in machine.disks)
+    against = f", compared with generation {compared}" if compared else "" if latest.base else ", a full copy"
+    many = " many" if len(machine.disks) > _LARGE else ""
+    disks = tag("div", *(_disk(disk, machine) for disk in machine.disks), class_=f"disks{many}")
+    return joined(tag("h3", f"Disks of generation {latest.generation}{against}"), disks)
 
 
 def _disk(disk: DiskMap, machine: Machine) -> Markup:
@@ -151,7 +155,7 @@ def _generations(machine: Machine) -> Markup:
     shown = machine.generations[::-1][:_GENERATIONS]
     left = len(machine.generations) - len(shown)
     more = tag("p", f"{quantities.count(left, 'older generation')} not shown.", class_="soft") if left else NOTHING
-    return joined(tag("h3", "Generations"), table(heads, map(_generation, shown)), more)
+    return joined(tag("h3", "Generations"), table(heads, map(_generation, shown), "generations"), more)
 
 
 def _generation(manifest: Manifest) -> tuple[Content, ...]:
@@ -160,7 +164,9 @@ def _generation(manifest: Manifest) -> tuple[Content, ...]:
     whole = sum(disk.volume_bytes for disk in manifest.disks)
     changed = sum(disk.bytes_changed for disk in manifest.disks)
     written = sum(disk.bytes_written for disk in manifest.disks)
-    snapshots = joined(*(joined(_id(disk.integrity_snapshot_id), " ") for disk in manifest.disks))
+    snapshots = joined(*(tag("div", _id(disk.integrity_snapshot_id)) for disk in manifest.disks))
+    if len(manifest.disks) > _LARGE:
+        snapshots = tag("details", tag("summary", f"{len(manifest.disks)} snapshots"), snapshots, class_="more")
     return (
         str(manifest.generation),
         kind + status,
