@@ -1,4 +1,4 @@
-"""The resource types of a machine's stack and of its drill's, as Terraform's AWS provider makes, reads, changes and removes them.
+"""The resource types of a machine's stack and of its drill's, as Terraform's AWS provider makes and removes them.
 
 Whatever is not in these tables is refused, so that a stack that begins to say more cannot pass unseen.
 """

@@ -23,12 +23,14 @@ from typing import Any
 from botocore import endpoint
 
 from runner.cli import drift as drift_command
+from runner.cli import drill as drill_command
+from runner.cli import drill_job
 from runner.cli import job as job_module
 from runner.cli import replicate as replicate_command
 from runner.cli import status as status_command
 from runner.cli.main import run
 from runner.journal import Watcher
-from runner.phases import inject, preflight
+from runner.phases import drill_copy, inject, preflight
 from runner.workflow import replication
 from schemas.event import Event
 from tests.applier.project import SmallApplier
@@ -112,15 +114,16 @@ def serve(words: list[str], fate: Fate) -> int:
         yield fates.watch
 
     job_module._stop_on_interrupt = stop_known
-    replicate_command.watching = watching
+    replicate_command.watching = drill_command.watching = watching
     drift_command.say = fates.watch
     endpoint.time = SimpleNamespace(sleep=lambda seconds: time.sleep(seconds / _HASTE))
-    job_module.TerraformProject = SmallApplier
+    job_module.TerraformProject = drill_job.TerraformProject = SmallApplier
     replication.VERSION = fate.version
     os.pwrite, os.pwritev = _watched(os.pwrite, fates), _watched(os.pwritev, fates)
     if fate.guest == "quick":
         preflight.inspect, preflight.check = quick_guest.inspect, quick_guest.check
         inject.prepare, inject.check = quick_guest.prepare, quick_guest.check
+        drill_copy.prepare, drill_copy.check = quick_guest.prepare, quick_guest.check
     return run(words)
 
 
