@@ -101,7 +101,7 @@ def serve(words: list[str], fate: Fate) -> int:
     """One run of the command line; its exit code."""
     fates = _Fates(fate)
 
-    stop_on_interrupt = job_module._stop_on_interrupt
+    stop_on_interrupt = job_module.stop_on_interrupt
 
     @contextmanager
     def stop_known() -> Iterator[Callable[[], bool]]:
@@ -113,7 +113,7 @@ def serve(words: list[str], fate: Fate) -> int:
     def watching(_as_json: bool) -> Iterator[Watcher]:
         yield fates.watch
 
-    job_module._stop_on_interrupt = stop_known
+    job_module.stop_on_interrupt = stop_known
     replicate_command.watching = drill_command.watching = watching
     drift_command.say = fates.watch
     endpoint.time = SimpleNamespace(sleep=lambda seconds: time.sleep(seconds / _HASTE))
