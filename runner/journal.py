@@ -22,6 +22,11 @@ def timestamp() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
+def seconds_between(before: str, after: str) -> float:
+    """Seconds between two times as `timestamp` writes them; 0 if the clock was set back meanwhile."""
+    return max(0.0, (datetime.fromisoformat(after) - datetime.fromisoformat(before)).total_seconds())
+
+
 class Journal:
     """The event log of one replication. Safe to use from several threads."""
 

@@ -1,7 +1,8 @@
 """The manifests of a replication: one JSON file a generation, one digest file a disk, in a directory.
 
-generation-0001.json is written twice: as `prepared`, when data and integrity snapshots are complete, and as
-`finished`, when the destination has the volumes. Both writes are atomic.
+generation-0001.json is written first as `prepared`, when data and integrity snapshots are complete, then as
+`finished`, when the destination has the volumes; a third time as `pruned`, when its snapshots and digests go. All
+writes are atomic.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ class ManifestStore(Protocol):
     def read(self, generation: int) -> Manifest | None: ...
     def write(self, manifest: Manifest) -> None: ...
     def latest(self) -> Manifest | None: ...
+    def fetch_digests(self, generation: int, disk: str) -> Path: ...
+    def drop_digests(self, generation: int) -> None: ...
     def clear(self) -> None: ...
 
 
@@ -70,6 +73,14 @@ class Manifests:
         """The newest manifest, or None."""
         numbers = self.generations()
         return self.read(numbers[-1]) if numbers else None
+
+    def fetch_digests(self, generation: int, disk: str) -> Path:
+        """The digest file of a disk, brought here if it is elsewhere; the path of none if there is none."""
+        return self.digest_file(generation, disk)
+
+    def drop_digests(self, generation: int) -> None:
+        """Remove the digest files of a generation; its manifest stays."""
+        shutil.rmtree(self.directory / f"generation-{generation:04d}", ignore_errors=True)
 
     def clear(self) -> None:
         """Remove every manifest and digest file."""

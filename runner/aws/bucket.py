@@ -1,12 +1,14 @@
 """Manifests under an S3 prefix, with a copy in the home.
 
 Writes are conditional ("Conditional requests" of the S3 User Guide): a manifest is created only where none is, and
-replaced only if it still is the one that was read, so that two machines can never both write a generation.
+replaced only if it still is the one that was read, so that two machines can never both write a generation. Digest
+files are packed (`.gz`): they are sparse, and S3 knows no holes.
 """
 
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +17,7 @@ from botocore.exceptions import ClientError
 
 from runner.aws.account import Account, aws_errors
 from runner.manifests import Manifests
+from runner.packed import pack, unpack
 from schemas.document import read_document, write_document
 from schemas.errors import IntegrityViolated
 from schemas.manifest import Manifest
@@ -104,7 +107,7 @@ class BucketManifests:
         known = self.read(manifest.generation)
         if known is None or known.disks != manifest.disks:
             for disk in manifest.disks:
-                self._upload(self.here.directory / disk.digest_file, f"{self._prefix}/{disk.digest_file}")
+                self._upload(self.here.directory / disk.digest_file, f"{self._prefix}/{disk.digest_file}.gz")
         body = write_document(manifest, "manifest").encode()
         key = self._key(manifest.generation)
         request = self._request(key)
@@ -122,22 +125,53 @@ class BucketManifests:
                 raise
         self.here.write(manifest)
 
+    def fetch_digests(self, generation: int, disk: str) -> Path:
+        """The digest file of a disk, from the bucket if it is not here yet. Raises `PackedDamaged`."""
+        path = self.here.digest_file(generation, disk)
+        if not path.exists():
+            key = f"{self._prefix}/{path.relative_to(self.here.directory)}.gz"
+            with aws_errors("s3:GetObject"):
+                try:
+                    body = self.account.s3.get_object(Bucket=self.backend.bucket, Key=key)["Body"]
+                except ClientError as error:
+                    if error.response.get("Error", {}).get("Code") in ("NoSuchKey", "404"):
+                        return path
+                    raise
+                path.parent.mkdir(parents=True, exist_ok=True)
+                fetched = path.with_name(f".{path.name}.gz")
+                with fetched.open("w+b") as packed:
+                    shutil.copyfileobj(body, packed)
+                    packed.seek(0)
+                    unpack(packed, path, f"s3://{self.backend.bucket}/{key}")
+                fetched.unlink()
+        return path
+
+    def drop_digests(self, generation: int) -> None:
+        """Remove the digest files of a generation, here and in the bucket; its manifest stays."""
+        self._delete_all(f"{self._prefix}/generation-{generation:04d}/")
+        self.here.drop_digests(generation)
+
     def clear(self) -> None:
         """Remove all the replication keeps in the bucket: manifests, digest files, Terraform's (empty) state."""
-        prefix = f"{self.backend.prefix}/{self.name}/"
+        self._delete_all(f"{self.backend.prefix}/{self.name}/")
+        self.here.clear()
+
+    def _delete_all(self, prefix: str) -> None:
         with aws_errors("s3:ListBucket"):
             pages = self.account.s3.get_paginator("list_objects_v2").paginate(Bucket=self.backend.bucket, Prefix=prefix)
             keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
         for key in keys:
             with aws_errors("s3:DeleteObject"):
                 self.account.s3.delete_object(Bucket=self.backend.bucket, Key=key)
-        self.here.clear()
 
     def _upload(self, file: Path, key: str) -> None:
-        with file.open("rb") as body, aws_errors("s3:PutObject"):
+        packed = file.with_name(f".{file.name}.gz")
+        pack(file, packed)
+        with packed.open("rb") as body, aws_errors("s3:PutObject"):
             request = self._request(key)
             request["Body"] = body
             self.account.s3.put_object(**request)
+        packed.unlink()
 
     def _request(self, key: str) -> PutObjectRequestTypeDef:
         """Where an object goes, and how it is encrypted."""

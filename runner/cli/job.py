@@ -19,24 +19,13 @@ from runner.manifests import Manifests, ManifestStore
 from runner.phases.job import Job
 from runner.terraform.project import Project, TerraformProject
 from runner.terraform.synthesis import synthesize
-from schemas.errors import Refused
+from runner.workflow.due import AlreadyReplicated
 from schemas.loading import load_spec
 from schemas.manifest import Manifest
 from schemas.spec import Spec
 
 # The longest a boot may take before the run gives up: EC2's status checks of a large Windows guest pass within ten.
 START_MINUTES = 20.0
-
-
-class AlreadyReplicated(Refused):
-    """A full replication is complete."""
-
-    def __init__(self, name: str, generation: int) -> None:
-        super().__init__(
-            f"{name} is replicated (generation {generation}).",
-            "`hotadd status` shows it; to start over, `hotadd decommission` it first.",
-        )
-        self.generation = generation
 
 
 def generation_to_make(home: Home, latest: Manifest | None) -> int:
@@ -103,12 +92,12 @@ def _job(
         return fresh
 
     manifests = manifests_of(spec, home)
-    latest = manifests.latest()
+    numbers = manifests.generations()
     return Job(
         spec=spec,
         spec_file=spec_file.resolve(),
         home=home,
-        generation=1 if latest is None else latest.generation,
+        generation=numbers[-1] if numbers else 1,
         account=Account(spec.region),
         journal=journal,
         manifests=manifests,

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from runner.cli.display import step_table, watching
-from runner.cli.job import START_MINUTES, generation_to_make, open_job
+from runner.cli.job import START_MINUTES, open_job
+from runner.home import home_of
 from runner.journal import read_events
+from runner.manifests import Manifests
+from runner.phases.run import Run
 from runner.plan.holding import hold
-from runner.workflow.replication import replicate
-from runner.workflow.sequence import FULL
+from runner.workflow.due import Mode, has_ended, replication_due
+from runner.workflow.replication import SEQUENCES, replicate
+from schemas.event import Event
 from schemas.loading import load_spec
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -30,19 +36,46 @@ def replicate_command(
     as_json: Annotated[bool, typer.Option("--json", help="Events as JSON lines.")] = False,
     start_minutes: Annotated[float, typer.Option(min=0.1, help="How long a boot may take.")] = START_MINUTES,
     plan: Annotated[Path | None, typer.Option("--plan", help="Do only what this saved plan says.")] = None,
+    mode: Annotated[Mode, typer.Option(help="auto: full the first time, incremental afterwards.")] = "auto",
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Believe no reference: compare whole volumes with the source.")
+    ] = False,
+    may_stop: Annotated[bool, typer.Option("--stop", help="Stop a destination that the spec protects.")] = False,
 ) -> None:
-    """Replicate a machine in full. After a kill or an error, the same command goes on from the step it got to."""
+    """Bring a machine's replica up to date: in full the first time, then only what changed.
+
+    After a kill or an error, the same command goes on from the step it got to.
+    """
     if dry_run:
-        loaded = load_spec(spec)
-        disks = ", ".join(f"{d.id} ({d.size_gib} GiB)" for d in loaded.source.disks)
-        typer.echo(f"{loaded.name}: a full replication of {disks} into {loaded.availability_zone}.")
-        for number, step in enumerate(FULL, 1):
-            typer.echo(f"{number:2}. {step.name:<20} {step.sentence}")
-        typer.echo("Nothing was called.")
+        _tell_steps(spec, mode)
         return
     with watching(as_json) as watcher, open_job(spec, watcher, start_minutes=start_minutes) as job:
-        generation_to_make(job.home, job.manifests.latest())
+        run = replication_due(job, mode, repair=repair)
+        ended = has_ended(job, run)
+        job = replace(job.of(run), may_stop=may_stop)
         replicate(job if plan is None else hold(job, plan))
         events = read_events(job.home.events)
     if not as_json:
-        step_table([e for e in events if e.step in {s.name for s in FULL}])
+        tell_end(job.spec.name, run, ended, events)
+
+
+def tell_end(name: str, run: Run, ended: bool, events: Sequence[Event]) -> None:
+    """The steps of a run, with their times; or that it had come to its end before."""
+    if ended:
+        typer.echo(f"{name}: generation {run.generation} was complete already; only the note of that was missing.")
+        return
+    began = [n for n, e in enumerate(events) if (e.step, e.status) == ("preflight", "started")]
+    names = {step.name for step in SEQUENCES[run.kind]}
+    step_table([e for e in events[began[-1] if began else 0 :] if e.step in names])
+
+
+def _tell_steps(spec: Path, mode: Mode) -> None:
+    loaded = load_spec(spec)
+    replicated = bool(Manifests(home_of(loaded).manifests).generations())
+    kind = "incremental" if mode == "incremental" or (mode == "auto" and replicated) else "full"
+    disks = ", ".join(f"{d.id} ({d.size_gib} GiB)" for d in loaded.source.disks)
+    article = "an" if kind == "incremental" else "a"
+    typer.echo(f"{loaded.name}: {article} {kind} replication of {disks} into {loaded.availability_zone}.")
+    for number, step in enumerate(SEQUENCES[kind], 1):
+        typer.echo(f"{number:2}. {step.name:<20} {step.sentence}")
+    typer.echo("Nothing was called.")

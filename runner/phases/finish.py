@@ -6,6 +6,7 @@ import dataclasses
 import os
 import shutil
 
+from runner.journal import seconds_between, timestamp
 from runner.phases.job import Job
 from runner.phases.move import require_phase
 from runner.phases.reservation import release_slots
@@ -41,7 +42,15 @@ def finish(job: Job) -> None:
     if other:
         raise VolumesDiffer(job.spec.name, other)
     if manifest.status != "finished":
-        job.manifests.write(dataclasses.replace(manifest, status="finished", instance_id=outputs.instance_id))
+        now = timestamp()
+        done = dataclasses.replace(
+            manifest,
+            status="finished",
+            instance_id=outputs.instance_id,
+            finished=now,
+            seconds=seconds_between(job.run.began or manifest.created, now),
+        )
+        job.manifests.write(done)
         job.journal.tell("manifest finished", f"Generation {job.generation} is on {outputs.instance_id}.")
     release_slots(job.spec, outputs.access_node_id)
     if job.generation_directory.exists():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runner.aws.account import Account
@@ -11,6 +11,7 @@ from runner.home import Home
 from runner.journal import Journal
 from runner.manifests import ManifestStore
 from runner.phases.reviewed import Reviewed
+from runner.phases.run import Run
 from runner.terraform.project import Project
 from schemas.spec import Spec
 
@@ -19,6 +20,7 @@ from schemas.spec import Spec
 class Job:
     """One replication at work. `stop` becomes true when the user asks to stop; `generation` counts from 1.
 
+    `run` is what is made of which generation; `may_stop` says that a protected destination may be stopped all the same.
     `project` gives the Terraform project of the machine's stack, synthesized and initialised once a process.
     `reviewed` is the plan that the run is held to, if there is one.
     """
@@ -33,7 +35,13 @@ class Job:
     project: Callable[[], Project]
     stop: Callable[[], bool]
     start_seconds: float
+    run: Run = Run("full", 1)
+    may_stop: bool = False
     reviewed: Reviewed | None = None
+
+    def of(self, run: Run) -> Job:
+        """The same job, at work on a run."""
+        return replace(self, run=run, generation=run.generation)
 
     @property
     def generation_directory(self) -> Path:

@@ -42,22 +42,36 @@ class WorldDiffers(Refused):
         self.fault = fault
 
 
+def take_back(job: Job) -> None:
+    """Detach the volumes from the destination, unless their new data is already complete."""
+    outputs = job.project().outputs()
+    if not is_committed(job.generation_directory) and outputs is not None and outputs.phase == "target":
+        move(job, "detached", launched=True)
+
+
 def stage(job: Job) -> None:
-    """Create the volumes and attach them to the access node, unless their data is already complete."""
-    if not is_committed(job.generation_directory) and not _launched(job.project()):
-        move(job, "staging", launched=False)
+    """Create the volumes and attach them to the access node, unless their data is already complete.
+
+    A full replication never stages the volumes of a destination that was launched; an incremental takes them back.
+    """
+    launched = _launched(job.project())
+    if not is_committed(job.generation_directory) and (job.run.kind != "full" or not launched):
+        move(job, "staging", launched=launched)
 
 
 def release(job: Job) -> None:
     """Detach the volumes from the access node."""
-    project = job.project()
-    if not _launched(project):
-        move(job, "detached", launched=False)
+    outputs = job.project().outputs()
+    launched = _launched(job.project())
+    if not launched or (outputs is not None and outputs.phase == "staging"):
+        move(job, "detached", launched=launched)
 
 
 def launch(job: Job) -> None:
     """Add the destination instance: a shell with a root of its own, while the volumes are detached."""
     outputs = job.project().outputs()
+    if job.run.kind != "full" and _launched(job.project()):
+        return
     if outputs is None or outputs.phase != "target":
         move(job, "detached", launched=True)
 
@@ -117,12 +131,14 @@ def move(job: Job, phase: Phase, *, launched: bool, also: tuple[str, ...] = ()) 
 def placement(job: Job, outputs: Outputs | None) -> Placement:
     """Slots and root device: those in use, else what preflight gave out, else the outputs', else the spec's order.
 
-    While the volumes are detached and nothing is launched, preflight's word is newer than the outputs'.
+    While the volumes are detached and nothing is launched, preflight's word is newer than the outputs'. That of an
+    incremental is so wherever they are not staged; a destination that was launched keeps its root device.
     """
     given = read_record(placement_file(job.home.work), Placement)
     settled = outputs is not None and (outputs.phase != "detached" or outputs.launched)
     if outputs is not None and (settled or given is None):
-        return Placement(outputs.slots, outputs.root_device)
+        anew = given if job.run.kind != "full" and outputs.phase != "staging" else None
+        return Placement(outputs.slots if anew is None else anew.slots, outputs.root_device)
     if given is not None:
         return given
     return Placement(give_out(job.spec.source.os, [d.id for d in job.spec.source.disks]), _ROOT_DEVICE)
@@ -157,7 +173,8 @@ def _check_world(job: Job, instance: Instance, outputs: Outputs) -> None:
         volume = volumes.get(volume_id)
         if volume is None:
             raise WorldDiffers(f"the volume {volume_id} of disk {disk} is gone")
-        elsewhere = [a.instance_id for a in volume.attachments if a.instance_id != instance.id]
+        ours = {instance.id, outputs.access_node_id if outputs.phase == "staging" else instance.id}
+        elsewhere = [a.instance_id for a in volume.attachments if a.instance_id not in ours]
         if elsewhere:
             raise WorldDiffers(f"the volume {volume_id} of disk {disk} is attached to {elsewhere[0]}")
 

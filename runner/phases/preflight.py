@@ -7,10 +7,10 @@ from contextlib import closing
 from runner.aws.instances import Instance, find_instance, find_type, zones_of_subnets
 from runner.aws.volumes import find_by_ids
 from runner.guest.conversion import check, inspect
+from runner.phases.base import check_base, check_spec
 from runner.phases.guests import guest_disks, guest_options
 from runner.phases.job import Job
 from runner.phases.move import placement
-from runner.phases.base import check_base, check_spec
 from runner.phases.records import Placement, is_committed, placement_file, write_record
 from runner.phases.recovery import check_known
 from runner.phases.reservation import reserve

@@ -52,6 +52,9 @@ class Restored:
     copy: str
     bytes_data: int
     bytes_zero: int
+    bytes_changed: int = 0
+    bytes_deviating: int = 0
+    bytes_written: int = 0
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,19 @@ def _volume_fault(change: Change, goal: Goal) -> str:
             return f"{where} would be created after the launch"
         return "" if goal.after == "staging" else f"{where} would be made anew, and empty: the old one is gone"
     foreign = set(change.attributes) - _VOLUME_UPDATES
-    return f"{where} would change in {', '.join(sorted(foreign))}" if foreign else ""
+    if foreign:
+        return f"{where} would change in {', '.join(sorted(foreign))}"
+    return _growth_fault(change, goal) if "size" in change.attributes else ""
+
+
+def _growth_fault(change: Change, goal: Goal) -> str:
+    """Volumes grow on their way to the access node, where a copy fills them: never under a guest. They never shrink."""
+    where = change.address
+    sizes = next(((d.before, d.after) for d in change.differences if d.attribute == "size"), None)
+    if sizes is not None and int(sizes[1]) < int(sizes[0]):
+        return f"{where} would shrink from {sizes[0]} to {sizes[1]} GiB"
+    staging = goal.after == "staging" or (goal.before, goal.after) == ("target", "detached")
+    return "" if staging else f"{where} would grow on the way from {goal.before} to {goal.after}"
 
 
 def _instance_fault(change: Change, goal: Goal) -> str:

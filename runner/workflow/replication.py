@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID, WorkflowHandle, WorkflowStatus
 
 from runner.aws.waiting import Interrupted
 from runner.phases.job import Job
-from runner.workflow.sequence import FULL, VERSION, Step
+from runner.workflow.due import forget, has_ended
+from runner.workflow.sequence import FULL, INCREMENTAL, VERSION, Step
 from schemas.errors import HotaddError
-from schemas.spec import Spec
 
 _job: Job | None = None
-_STEPS: dict[str, Sequence[Step]] = {"full": FULL}
+# A rollback is an incremental whose source is an older integrity snapshot.
+SEQUENCES: Mapping[str, Sequence[Step]] = {"full": FULL, "incremental": INCREMENTAL, "rollback": INCREMENTAL}
 
 
 class StepFailed(HotaddError):
@@ -51,7 +52,7 @@ def _replicate(kind: str) -> None:
     """Every step in order. The body reads no clock, environment or AWS."""
     job = _job
     assert job is not None
-    for step in _STEPS[kind]:
+    for step in SEQUENCES[kind]:
         DBOS.run_step({"name": step.name}, _run_step, job, step)
 
 
@@ -62,29 +63,35 @@ def _run_step(job: Job, step: Step) -> None:
         step.run(job)
 
 
-def replicate(job: Job, kind: str = "full") -> None:
-    """Run the replication to its end, from where an earlier run got to. The caller holds the replication's lock.
+def replicate(job: Job) -> None:
+    """Run `job.run` to its end, from where an earlier process got to. The caller holds the replication's lock.
 
     Raises the error of the step that failed.
     """
     global _job
     _job = job
-    with _launched(job, _version(job.spec)):
-        handle = _resume(job, kind)
+    ended = has_ended(job, job.run)
+    with _launched(job, _version(job)):
+        handle = _resume(job, ended)
         try:
-            handle.get_result(polling_interval_sec=0.2)
+            if handle is not None:
+                handle.get_result(polling_interval_sec=0.2)
         except HotaddError:
             raise
         except Exception as error:
-            raise StepFailed(_last_step(handle.get_workflow_id()), error) from error
+            name = _last_step(handle.get_workflow_id()) if handle is not None else "(none)"
+            raise StepFailed(name, error) from error
+    forget(job)
 
 
-def _version(spec: Spec) -> str:
-    """What a run is of: this sequence, and this spec. A run of another is not gone on from where it got to.
+def _version(job: Job) -> str:
+    """What a run is of: this sequence, spec and generation. A run of another is not gone on from where it got to.
 
-    A spec that was mended after a failure must pass preflight anew, which a remembered preflight would not do.
+    A spec that was mended after a failure must pass preflight anew, which a remembered preflight would not do. DBOS
+    itself recovers runs of this very version alone: one of another generation that was given up must never come back.
     """
-    return f"{VERSION}-{hashlib.sha256(repr(spec).encode()).hexdigest()[:12]}"
+    of = f"{job.run.kind}-{job.generation}" + ("-repair" if job.run.repair else "")
+    return f"{VERSION}-{hashlib.sha256(repr(job.spec).encode()).hexdigest()[:12]}-{of}"
 
 
 @contextmanager
@@ -109,24 +116,31 @@ def _launched(job: Job, version: str) -> Iterator[None]:
         DBOS.destroy(workflow_completion_timeout_sec=0)
 
 
-def _resume(job: Job, kind: str) -> WorkflowHandle[None]:
-    """The run to wait for: one that DBOS recovered, a fork of one that failed, or a new one."""
+def _resume(job: Job, ended: bool) -> WorkflowHandle[None] | None:
+    """The run to wait for: one that DBOS recovered, a fork of one that failed, or a new one.
+
+    Of a run that has ended, the one that was never told so; or none.
+    """
     prefix = f"{job.spec.name}:{job.generation}:"
     runs = [run for run in DBOS.list_workflows(workflow_id_prefix=prefix, sort_desc=True) if not _is_child(run)]
     fresh = f"{prefix}{len(runs) + 1}"
     for run in runs[:1]:
-        if run.app_version != _version(job.spec):
+        if run.app_version != _version(job):
             told = f"A run of version {run.app_version} is taken over from its first step: hotadd or the spec changed."
             job.journal.tell("replicate", told)
             DBOS.cancel_workflow(run.workflow_id)
             break
+        if ended and run.status not in ("PENDING", "ENQUEUED", "ERROR"):
+            return None
         if run.status in ("PENDING", "ENQUEUED"):
             return DBOS.retrieve_workflow(run.workflow_id)
         if run.status == "ERROR":
             with SetWorkflowID(fresh):
                 return DBOS.fork_workflow(run.workflow_id, _failed_step(run.workflow_id))
+    if ended:
+        return None
     with SetWorkflowID(fresh):
-        return DBOS.start_workflow(_replicate, kind)
+        return DBOS.start_workflow(_replicate, job.run.kind)
 
 
 def _is_child(run: WorkflowStatus) -> bool:

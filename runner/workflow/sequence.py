@@ -6,15 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from runner.phases.find import look_ahead
 from runner.phases.finish import finish
+from runner.phases.incremental import find_and_restore
 from runner.phases.inject import commit_overlays, prepare_guest, write_prepared
 from runner.phases.job import Job
-from runner.phases.move import hand_over, launch, release, stage
+from runner.phases.move import hand_over, launch, release, stage, take_back
 from runner.phases.preflight import preflight
+from runner.phases.prune import prune
 from runner.phases.restore import restore
 from runner.phases.rootswap import swap_root
 from runner.phases.snapshot import complete_snapshots, snapshot
 from runner.phases.start import start
+from runner.phases.stop import stop
 
 # Where a step may run once many access nodes serve one database: `control` drives Terraform and EC2 from anywhere,
 # `node` touches the access node's block devices.
@@ -50,4 +54,18 @@ FULL: tuple[Step, ...] = (
     Step("apply target", "Attach the volumes to the destination, root first.", "control", hand_over),
     Step("start", "Start the destination and wait for its status checks.", "control", start),
     Step("manifest finished", "Record that the destination has the volumes.", "node", finish),
+)
+
+# From the data on, full and incremental are one: snapshot, inject, hand over.
+INCREMENTAL: tuple[Step, ...] = (
+    Step(
+        "preflight", "Check reference, source, account, access node, guest; give out slots.", "node", preflight
+    ),
+    Step("look ahead", "Snapshot large volumes while the destination still runs.", "control", look_ahead),
+    Step("stop", "Stop the destination.", "control", stop),
+    Step("apply detached first", "Detach the volumes from the destination.", "control", take_back),
+    Step("apply staging", "Attach the volumes to the access node; grow those that the spec grew.", "control", stage),
+    Step("find and restore", "Write what changed on the source, and what deviates.", "node", find_and_restore),
+    *FULL[3:],
+    Step("prune", "Forget generations beyond the retention.", "control", prune),
 )

@@ -1,0 +1,70 @@
+"""Pruning: integrity snapshots and digests of generations beyond the retention go. The newest always stays."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+
+from runner.aws.account import CallFailed
+from runner.aws.snapshots import Snapshot, delete_snapshot, find_snapshots
+from runner.phases.find import clear
+from runner.phases.job import Job
+from schemas.manifest import Manifest
+
+
+def prune(job: Job) -> None:
+    """Keep the newest `integrity.retention` generations whose snapshots are complete, and forget the older ones.
+
+    A generation is first marked as pruned, so that nothing ever refers to a snapshot that is gone; a kill after that
+    leaves snapshots, which the next run deletes. Tries of the newest generation that came to nothing go as well.
+    """
+    newest = job.manifests.read(job.generation)
+    held = find_snapshots(job.account, job.spec.name)
+    if newest is None or newest.status != "finished" or not is_good(newest, held):
+        return
+    clear(job)
+    kept, gone = _sorted_out(job, held)
+    for manifest in gone:
+        if manifest.status != "pruned":
+            job.manifests.write(dataclasses.replace(manifest, status="pruned"))
+            job.journal.tell("prune", f"Generation {manifest.generation} is pruned.")
+        job.manifests.drop_digests(manifest.generation)
+    named = {disk.integrity_snapshot_id for manifest in kept for disk in manifest.disks}
+    doomed = {disk.integrity_snapshot_id for manifest in gone for disk in manifest.disks}
+    ours = {disk.volume_id for disk in newest.disks}
+    for one in held:
+        left = one.generation <= newest.generation and one.volume_id in ours
+        if one.id not in named and (one.id in doomed or left):
+            _delete(job, one)
+    for directory in job.home.work.glob("generation-*"):
+        if directory.name < job.generation_directory.name:
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def is_good(manifest: Manifest, held: list[Snapshot]) -> bool:
+    """Whether a generation can be gone back to: its snapshots are complete."""
+    complete = {one.id for one in held if one.state == "completed"}
+    return manifest.status != "pruned" and all(disk.integrity_snapshot_id in complete for disk in manifest.disks)
+
+
+def _sorted_out(job: Job, held: list[Snapshot]) -> tuple[list[Manifest], list[Manifest]]:
+    """The manifests to keep, and those to forget; one that is no longer good does not count as kept."""
+    kept: list[Manifest] = []
+    gone: list[Manifest] = []
+    for number in reversed(job.manifests.generations()):
+        manifest = job.manifests.read(number)
+        if manifest is None or number > job.generation:
+            continue
+        if is_good(manifest, held) and len(kept) < job.spec.integrity.retention:
+            kept.append(manifest)
+        else:
+            gone.append(manifest)
+    return kept, gone
+
+
+def _delete(job: Job, one: Snapshot) -> None:
+    try:
+        delete_snapshot(job.account, one.id)
+    except CallFailed as error:
+        # An AMI was made of it, or it is locked: somebody wants it, and it is theirs now.
+        job.journal.tell("prune", f"{one.id} stays: {error.sentence}")

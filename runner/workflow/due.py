@@ -1,0 +1,170 @@
+"""Which run is due: the one that was under way, the first full one, or the next incremental."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+from runner.aws.snapshots import find_snapshots
+from runner.journal import timestamp
+from runner.phases.job import Job
+from runner.phases.records import read_record, write_record
+from runner.phases.reference import ReferenceMissing, check_newest
+from runner.phases.run import Run, run_file
+from schemas.document import DocumentDamaged
+from schemas.errors import Refused
+from schemas.manifest import Manifest
+
+Mode = Literal["auto", "full", "incremental"]
+
+
+class AlreadyReplicated(Refused):
+    """A full replication is complete."""
+
+    def __init__(self, name: str, generation: int) -> None:
+        super().__init__(
+            f"{name} is replicated (generation {generation}).",
+            "`hotadd status` shows it; to start over, `hotadd decommission` it first.",
+        )
+        self.generation = generation
+
+
+class NothingToBuildOn(Refused):
+    """An incremental is asked for, and no generation has its data and snapshots complete."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} has no generation that an incremental could compare with.",
+            "Run it in full: `hotadd replicate` without --mode.",
+        )
+        self.name = name
+
+
+class RollbackUnderWay(Refused):
+    """A rollback was begun and is not finished."""
+
+    def __init__(self, name: str, generation: int) -> None:
+        super().__init__(
+            f"{name} is on its way back to generation {generation}.",
+            f"Finish it with `hotadd rollback --generation {generation}`, or take the source's data with "
+            "`hotadd replicate --mode incremental`.",
+        )
+        self.generation = generation
+
+
+class GenerationUnknown(Refused):
+    """There is no such generation to go back to."""
+
+    def __init__(self, name: str, generation: int, known: tuple[int, ...]) -> None:
+        listed = ", ".join(map(str, known)) or "none"
+        super().__init__(
+            f"{name} cannot go back to generation {generation}; those kept are: {listed}.",
+            "`hotadd history` lists them; integrity.retention says how many are kept.",
+        )
+        self.generation = generation
+        self.known = known
+
+
+def replication_due(job: Job, mode: Mode = "auto", *, repair: bool = False) -> Run:
+    """The run that `hotadd replicate` is to make or to go on with; written down.
+
+    Raises the classes above, and of a new incremental `ReferenceMissing`, `ReferenceOutdated`, `DocumentDamaged`.
+    """
+    under_way = read_record(run_file(job.home.work), Run)
+    if under_way is not None and has_ended(job, under_way):
+        return under_way
+    if under_way is None:
+        under_way = _unrecorded(job, repair)
+    if under_way is not None and mode != "full" and under_way.kind == "rollback":
+        if mode == "auto":
+            raise RollbackUnderWay(job.spec.name, under_way.reference)
+        return _written(job, _incremental(job, under_way, repair))
+    if under_way is not None and (mode == "auto" or mode == under_way.kind):
+        return _written(job, replace(under_way, repair=under_way.repair or (repair and under_way.kind != "full")))
+    numbers = job.manifests.generations()
+    if mode == "full" and numbers:
+        raise AlreadyReplicated(job.spec.name, numbers[-1])
+    if under_way is not None or numbers or repair:
+        return _written(job, _incremental(job, under_way, repair))
+    if mode == "incremental":
+        raise NothingToBuildOn(job.spec.name)
+    return _written(job, Run("full", 1, began=timestamp()))
+
+
+def rollback_due(job: Job, generation: int) -> Run:
+    """The run that leads back to a generation; written down. Raises `GenerationUnknown`, `DocumentDamaged`."""
+    under_way = read_record(run_file(job.home.work), Run)
+    if under_way is not None and (under_way.kind, under_way.reference) == ("rollback", generation):
+        return under_way
+    known = tuple(m.generation for m in _readable(job) if m.status != "pruned")
+    if generation not in known:
+        raise GenerationUnknown(job.spec.name, generation, known)
+    return _written(job, Run("rollback", _next(job, under_way), generation, began=timestamp()))
+
+
+def has_ended(job: Job, run: Run) -> bool:
+    """Whether a run came to its end, and only the note of that is missing: its manifest is finished, its files gone."""
+    if job.home.generation(run.generation).exists() or run.generation not in job.manifests.generations():
+        return False
+    manifest = job.manifests.read(run.generation)
+    return manifest is not None and manifest.status == "finished"
+
+
+def forget(job: Job) -> None:
+    """The run is at its end."""
+    run_file(job.home.work).unlink(missing_ok=True)
+
+
+def _unrecorded(job: Job, repair: bool) -> Run | None:
+    """A run of which no record is here: one that single commands began, or one that an earlier release made."""
+    numbers = job.manifests.generations()
+    if not numbers:
+        return Run("full", 1, began=timestamp()) if job.home.generation(1).exists() and not repair else None
+    if not job.home.generation(numbers[-1]).exists():
+        return None
+    manifest = job.manifests.read(numbers[-1])
+    if manifest is None:
+        return None
+    return Run(manifest.kind, manifest.generation, manifest.base, began=manifest.created)
+
+
+def _incremental(job: Job, abandoned: Run | None, repair: bool) -> Run:
+    """The next incremental, compared with the newest generation that is complete."""
+    run = Run("incremental", _next(job, abandoned), 0, repair, timestamp())
+    if repair:
+        tagged = [one.generation for one in find_snapshots(job.account, job.spec.name)]
+        return replace(run, generation=max(run.generation, 1 + max(tagged, default=0)))
+    numbers = job.manifests.generations()
+    if not numbers:
+        raise NothingToBuildOn(job.spec.name)
+    newest = job.manifests.read(numbers[-1])
+    if newest is None or newest.status == "pruned":
+        raise ReferenceMissing(job.spec.name, numbers[-1])
+    run = replace(run, reference=newest.generation)
+    check_newest(job.of(run))
+    return run
+
+
+def _next(job: Job, abandoned: Run | None) -> int:
+    """A number that no generation has, nor the files of a run that was given up."""
+    taken = [*job.manifests.generations()]
+    if abandoned is not None and job.home.generation(abandoned.generation).exists():
+        taken.append(abandoned.generation)
+    return max(taken, default=0) + 1
+
+
+def _readable(job: Job) -> list[Manifest]:
+    found = []
+    for number in job.manifests.generations():
+        try:
+            manifest = job.manifests.read(number)
+        except DocumentDamaged:
+            continue
+        if manifest is not None:
+            found.append(manifest)
+    return found
+
+
+def _written(job: Job, run: Run) -> Run:
+    write_record(run_file(job.home.work), run)
+    return run
