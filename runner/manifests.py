@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from runner.atomic import write_atomically
-from schemas.document import read_document, write_document
-from schemas.manifest import Manifest
+from schemas.document import DocumentDamaged, read_document, write_document
+from schemas.manifest import Manifest, sealed
 
 
 class ManifestStore(Protocol):
@@ -32,6 +32,19 @@ class ManifestStore(Protocol):
     def fetch_digests(self, generation: int, disk: str) -> Path: ...
     def drop_digests(self, generation: int) -> None: ...
     def clear(self) -> None: ...
+
+
+def read_manifest(text: bytes, where: str) -> Manifest:
+    """A manifest whose seal is whole, without it. Raises `DocumentDamaged`."""
+    manifest = read_document(text, "manifest", Manifest, where)
+    if manifest.seal and sealed(manifest) != manifest:
+        raise DocumentDamaged("manifest", where, "its seal is broken: something changed it after it was written")
+    return replace(manifest, seal="")
+
+
+def write_manifest(manifest: Manifest) -> str:
+    """The JSON text of a manifest, sealed."""
+    return write_document(sealed(manifest), "manifest")
 
 
 _NAME = re.compile(r"^generation-(\d{4,9})\.json$")
@@ -63,11 +76,11 @@ class Manifests:
         path = self.path(generation)
         if not path.exists():
             return None
-        return read_document(path.read_bytes(), "manifest", Manifest, str(path))
+        return read_manifest(path.read_bytes(), str(path))
 
     def write(self, manifest: Manifest) -> None:
         """Write a manifest in one piece."""
-        write_atomically(self.path(manifest.generation), write_document(manifest, "manifest"))
+        write_atomically(self.path(manifest.generation), write_manifest(manifest))
 
     def latest(self) -> Manifest | None:
         """The newest manifest, or None."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import json
+from dataclasses import dataclass, replace
 from typing import Literal
+
+from schemas.document import unstructure
 
 RunKind = Literal["full", "incremental", "rollback"]
 
@@ -72,6 +76,7 @@ class Manifest:
 
     `base` is the generation that it was compared with (of a rollback: which it goes back to), 0 of a full one.
     `seconds` go from the beginning of its first run to its end. A `pruned` one is kept for the history alone.
+    `seal` shows that nothing was changed since it was written.
     """
 
     version: Literal[1]
@@ -88,3 +93,11 @@ class Manifest:
     base: int = 0
     finished: str = ""
     seconds: float = 0.0
+    seal: str = ""
+
+
+def sealed(manifest: Manifest) -> Manifest:
+    """The manifest with its seal: SHA-256 of its canonical JSON with an empty one, in hexadecimal."""
+    plain = replace(manifest, seal="")
+    text = json.dumps(unstructure(plain), sort_keys=True, separators=(",", ":"))
+    return replace(manifest, seal=hashlib.sha256(text.encode()).hexdigest())

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from runner.aws.account import Account, aws_errors
-from runner.manifests import Manifests
+from runner.manifests import Manifests, read_manifest, write_manifest
 from runner.packed import pack, unpack
-from schemas.document import read_document, write_document
 from schemas.errors import IntegrityViolated
 from schemas.manifest import Manifest
 from schemas.spec import S3Backend
@@ -100,7 +99,7 @@ class BucketManifests:
         if text is None:
             return None
         self._etags[generation] = etag
-        return read_document(text, "manifest", Manifest, f"s3://{self.backend.bucket}/{key}")
+        return read_manifest(text, f"s3://{self.backend.bucket}/{key}")
 
     def write(self, manifest: Manifest) -> None:
         """Write a manifest after its digest files. Raises `ManifestChanged`."""
@@ -108,7 +107,7 @@ class BucketManifests:
         if known is None or known.disks != manifest.disks:
             for disk in manifest.disks:
                 self._upload(self.here.directory / disk.digest_file, f"{self._prefix}/{disk.digest_file}.gz")
-        body = write_document(manifest, "manifest").encode()
+        body = write_manifest(manifest).encode()
         key = self._key(manifest.generation)
         request = self._request(key)
         request["Body"] = body

@@ -64,6 +64,7 @@ manifests = st.builds(
     base=st.integers(0, 10**9),
     finished=st.just("") | times,
     seconds=st.floats(0, 1e9),
+    seal=st.just("") | whole_digests,
 )
 outputs = st.builds(
     Outputs,

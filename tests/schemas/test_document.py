@@ -48,6 +48,7 @@ MANIFEST = Manifest(
     base=1,
     finished="2026-11-23T06:20:14Z",
     seconds=600.0,
+    seal="00" * 32,
 )
 OUTPUTS = Outputs(
     contract=1,
@@ -149,7 +150,7 @@ def test_a_missing_field_is_damage(kind: Kind, model: Any, place: tuple[str | in
         "changes": set(),
         "manifest": {"version", "change_id", "bytes_changed", "bytes_deviating", "bytes_written"}
         if len(place) > 1
-        else {"base", "finished", "seconds"},
+        else {"base", "finished", "seconds", "seal"},
     }[kind]
     free = {"slots", "destination_devices", "volumes", "sizes_gib", "injected", "edits", "extents"}
     if place[-1] in optional or (len(place) > 1 and place[-2] in free):
