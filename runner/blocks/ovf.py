@@ -68,12 +68,13 @@ def parse_ovf(text: bytes, location: str) -> OvfDescription:
     system = systems[0]
     guest = system.first("OperatingSystemSection") or _section(system, "OperatingSystemSection")
     hardware = system.first("VirtualHardwareSection") or _section(system, "VirtualHardwareSection")
+    code = guest.attributes.get("id", "") if guest else ""
     found = read_hardware(hardware, location)
     disks = _disks(root, _files(root, location), found.attachments, location)
     return OvfDescription(
         name=system.said("Name") or system.attributes.get("id", ""),
         guest_id=guest.attributes.get("osType", "") if guest else "",
-        guest_code=read_count(guest.attributes.get("id", ""), location, "OperatingSystemSection") if guest else 0,
+        guest_code=int(code) if code.isdecimal() and code.isascii() and len(code) < 6 else 0,
         guest_text=guest.said("Description") if guest else "",
         firmware=found.firmware,
         secure_boot=found.secure_boot,

@@ -159,8 +159,8 @@ def open_disk(file: ByteFile, format: str, member: str) -> VmdkSource:
         if stated:
             check_digest(package.open(package.description), _stated(stated, package.description, package))
         disk, name = _pick(package, disk_files(text, package.path), member)
-        said = disk.format.lower()
-        if "vmdk" not in said:
+        # The format is a URI that VMware has changed twice; it may be missing, and then the name says it.
+        if "vmdk" not in (disk.format or name).lower():
             raise ImageRefused(
                 package.path, "format", f"{name} is {disk.format[:100]!r}; only VMDK is supported", "Export it as VMDK."
             )

@@ -21,6 +21,9 @@ from runner.blocks.vmdk_descriptor import (
 from runner.blocks.vmdk_header import MAGIC
 from runner.blocks.vmdk_sparse import SparseExtent
 
+# The first bytes of the files in which ESXi keeps what changed since a snapshot.
+_DELTAS = {b"COWD": "vmfsSparse", (0xCAFEBABE).to_bytes(8, "little"): "seSparse"}
+
 
 @dataclass(frozen=True, slots=True)
 class _Part:
@@ -101,6 +104,14 @@ class VmdkSource:
         first.read_into(0, memoryview(start))
         if start[:4] == MAGIC:
             return [self._open_monolithic(SparseExtent(first))]
+        for magic, name in _DELTAS.items():
+            if start.startswith(magic):
+                raise ImageRefused(
+                    self.location,
+                    "header",
+                    f"it is a part of an ESXi snapshot ({name})",
+                    "Consolidate the snapshots first, then export the disk.",
+                )
         if not is_descriptor(bytes(start)):
             raise ImageRefused(
                 self.location, "header", "it is no VMDK", "State the disk's true format (a *-flat.vmdk is raw)."

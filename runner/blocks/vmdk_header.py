@@ -61,6 +61,8 @@ def parse_header(data: bytes, file_size: int, location: str) -> SparseHeader:
         raise refuse("numGTEsPerGT", f"{entries}; only {ENTRIES} is allowed")
     if compression not in (0, 1) or bool(flags & _COMPRESSED) != (compression == 1):
         raise refuse("compressAlgorithm", f"{compression} with flags {flags:#x}; only deflate is known")
+    if flags & _COMPRESSED and not flags & _MARKERS:
+        raise refuse("flags", "compressed grains without markers are known of no writer")
     if text_at and (text_size * SECTOR > MAX_TEXT or (text_at + text_size) * SECTOR > file_size):
         raise refuse("descriptor", f"{text_size} sectors at {text_at} do not fit a file of {file_size} bytes")
     header = SparseHeader(

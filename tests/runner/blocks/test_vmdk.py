@@ -41,6 +41,7 @@ def check(path, content: bytes) -> None:
     assert read_all(source, 300_007) == content
     for extent in covering(source.extents(), source.size):
         assert extent.kind == "data" or not any(content[extent.offset : extent.end])
+    assert read_all(source, 5003) == content
     with pytest.raises(ShortRead):
         source.read_into(source.size - 1, memoryview(bytearray(2)))
     source.close()
@@ -59,6 +60,15 @@ def test_a_sparse_file_is_read_bit_for_bit(tmp_path, picture, trim):
 def test_a_stream_optimized_file_is_read_bit_for_bit(tmp_path, picture, trim):
     content = content_of(picture, trim=trim)
     streamed(tmp_path / "disk.vmdk", content)
+    check(tmp_path / "disk.vmdk", content)
+
+
+@pytest.mark.parametrize("make", [sparse, streamed])
+@pytest.mark.parametrize("grain", [8, 16, 1024])
+@pytest.mark.parametrize("shuffle", [None, 1])
+def test_grains_of_any_size_and_order_are_read(tmp_path, make, grain, shuffle):
+    content = content_of("DD-D0DDD-D" * 4, 4096 if grain < 128 else 65536, trim=512)
+    make(tmp_path / "disk.vmdk", content, sectors=grain, shuffle=shuffle)
     check(tmp_path / "disk.vmdk", content)
 
 
@@ -119,6 +129,7 @@ def test_a_vmdk_is_copied_and_its_files_watched(bench, tmp_path):
         ({"entries": 2**31}, "numGTEsPerGT"),
         ({"entries": 0}, "numGTEsPerGT"),
         ({"compression": 2}, "compressAlgorithm"),
+        ({"compression": 1, "flags": 0x10001}, "flags"),
         ({"compression": 1}, "compressAlgorithm"),
         ({"directory": 2**40}, "gdOffset"),
         ({"directory": 0}, "gdOffset"),
@@ -266,6 +277,8 @@ FLAT = 'RW 8 FLAT "{}" 0'
         (text("monolithicFlat", FLAT.format("flat"), parent="12345678"), "parentCID"),
         (text("monolithicFlat", FLAT.format("flat")) + b"#" * 70_000, "descriptor"),
         (b"something else entirely", "header"),
+        (b"COWD" + bytes(2044), "header"),
+        (struct.pack("<QQ", 0xCAFEBABE, 0x200000001) + bytes(2032), "header"),
         (text("monolithicFlat", *["RW 1 ZERO"] * 5000), "extents"),
     ],
 )
@@ -290,6 +303,7 @@ def test_an_unreadable_path_is_refused_as_any_source(tmp_path):
         open_source(str(tmp_path), "vmdk")
 
 
+@pytest.mark.thorough
 @settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     make=st.sampled_from([sparse, streamed]),

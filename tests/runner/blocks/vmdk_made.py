@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from pathlib import Path
+from random import Random
 
 SECTOR = 512
 GRAIN = 128  # sectors
@@ -48,16 +49,28 @@ def header(sectors: int, directory_at: int, **change: object) -> bytes:
     return struct.pack("<4sIIQQQQIQQQB4sH", *fields.values()).ljust(SECTOR, b"\0")
 
 
-def sparse(path: Path, content: bytes, *, said: bytes | None = None, **change: object) -> None:
-    """One table (32 MiB at most): header 0, descriptor 1 to 20, directory 21, table 22 to 25, grains from 128 on."""
+def sparse(
+    path: Path,
+    content: bytes,
+    *,
+    said: bytes | None = None,
+    sectors: int = GRAIN,
+    shuffle: int | None = None,
+    **change: object,
+) -> None:
+    """One table (512 grains at most): header 0, descriptor 1 to 20, directory 21, table 22 to 25, grains from 128 on.
+
+    `sectors` is a grain's size, `shuffle` the seed of the grains' order in the file.
+    """
     capacity = len(content) // SECTOR
     image = bytearray(128 * SECTOR)
     table = [0] * 512
-    for n, at in enumerate(range(0, len(content), GRAIN * SECTOR)):
-        piece = content[at : at + GRAIN * SECTOR]
+    for n in ordered(len(content), sectors, shuffle):
+        piece = content[n * sectors * SECTOR : (n + 1) * sectors * SECTOR]
         if any(piece):
             table[n] = len(image) // SECTOR
-            image += piece.ljust(GRAIN * SECTOR, b"\0")
+            image += piece.ljust(sectors * SECTOR, b"\0")
+    change = {"grain": sectors, **change}
     image[:SECTOR] = header(capacity, 21, **change)
     if said is None:
         said = text("monolithicSparse", f'RW {capacity} SPARSE "disk.vmdk"')
@@ -67,26 +80,41 @@ def sparse(path: Path, content: bytes, *, said: bytes | None = None, **change: o
     path.write_bytes(image)
 
 
-def streamed(path: Path, content: bytes, *, grains: dict[int, bytes] | None = None, footer: bool = True) -> None:
+def ordered(size: int, sectors: int, shuffle: int | None) -> list[int]:
+    numbers = [*range(-(-size // (sectors * SECTOR)))]
+    if shuffle is not None:
+        Random(shuffle).shuffle(numbers)
+    return numbers
+
+
+def streamed(
+    path: Path,
+    content: bytes,
+    *,
+    grains: dict[int, bytes] | None = None,
+    footer: bool = True,
+    sectors: int = GRAIN,
+    shuffle: int | None = None,
+) -> None:
     """A streamOptimized extent; `grains` replaces a grain's marker and data by these bytes."""
     capacity = len(content) // SECTOR
-    options = {"version": 3, "flags": 0x30001, "compression": 1}
+    options: dict[str, object] = {"version": 3, "flags": 0x30001, "compression": 1, "grain": sectors}
     image = bytearray(128 * SECTOR)
     image[:SECTOR] = header(capacity, 0xFFFFFFFFFFFFFFFF, **options)
     said = text("streamOptimized", f'RW {capacity} SPARSE "disk.vmdk"')
     image[SECTOR : SECTOR + len(said)] = said
     table = [0] * 512
-    for n, at in enumerate(range(0, len(content), GRAIN * SECTOR)):
-        piece = content[at : at + GRAIN * SECTOR].ljust(GRAIN * SECTOR, b"\0")
+    for n in ordered(len(content), sectors, shuffle):
+        piece = content[n * sectors * SECTOR : (n + 1) * sectors * SECTOR].ljust(sectors * SECTOR, b"\0")
         packed = zlib.compress(piece)
-        grain = struct.pack("<QI", n * GRAIN, len(packed)) + packed
+        whole = struct.pack("<QI", n * sectors, len(packed)) + packed
         if any(piece):
             table[n] = len(image) // SECTOR
-            image += (grains or {}).get(n, grain)
+            image += (grains or {}).get(n, whole)
             image += bytes(-len(image) % SECTOR)
 
-    def marker(sectors: int, kind: int) -> bytes:
-        return struct.pack("<QII", sectors, 0, kind).ljust(SECTOR, b"\0")
+    def marker(length: int, kind: int) -> bytes:
+        return struct.pack("<QII", length, 0, kind).ljust(SECTOR, b"\0")
 
     image += marker(4, 1)
     table_at = len(image) // SECTOR
