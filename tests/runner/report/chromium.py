@@ -105,6 +105,16 @@ class Browser:
         data = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)["data"]
         return Picture(base64.b64decode(data))
 
+    def pixels(self, *places: tuple[float, float]) -> list[tuple[int, int, int]]:
+        """The colours at places of the window; only what is around them is read."""
+        left, top = (int(min(axis)) for axis in zip(*places, strict=True))
+        right, bottom = (int(max(axis)) + 1 for axis in zip(*places, strict=True))
+        across, down = self.value("[scrollX, scrollY]")  # a clip is of the document
+        clip = {"x": left + across, "y": top + down, "width": right - left, "height": bottom - top, "scale": 1}
+        data = self.call("Page.captureScreenshot", format="png", clip=clip)["data"]
+        picture = Picture(base64.b64decode(data))
+        return [picture.pixel(x - left, y - top) for x, y in places]
+
     def press(self, key: str) -> None:
         """Press a key."""
         for kind in ("keyDown", "keyUp"):

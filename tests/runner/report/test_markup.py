@@ -54,8 +54,8 @@ def test_markup_is_not_escaped_twice() -> None:
     )
 
 
-@pytest.mark.parametrize("text", [*HOSTILE, "\udcff\u202e\x07"])
-def test_a_guest_cannot_write_into_the_page(tmp_path: Path, text: str) -> None:
+def test_a_guest_cannot_write_into_the_page(tmp_path: Path) -> None:
+    text = " ".join([*HOSTILE, "\udcff\u202e\x07"])
     disk = Painted("root", "DCZ")
     ground = Ground(tmp_path, "web01", (disk,))
     guest = text.encode("utf-8", "replace").decode()
@@ -67,14 +67,8 @@ def test_a_guest_cannot_write_into_the_page(tmp_path: Path, text: str) -> None:
     fields = {"disks": (DriftedDisk(**{**vars(drifted), "files": files, "files_note": text}),), "notes": (text,)}
     ground.drift(**fields)
     ground.drill(reason=text)
-    plain = Ground(tmp_path, "web02", (disk,))
-    plain.two_generations()
-    found = [
-        parsed(page(iter([gather(g.spec, g.home, g.manifests, cells=8)]), made="", opened=1)) for g in (ground, plain)
-    ]
-    assert [len(one.all("script")) + len(one.all("style")) for one in found] == [2, 2]
-    assert [len(one.all("img")) for one in found] == [0, 0]
-    (files_told,) = [table for table in found[0].all("table") if "file" in table.all("thead")[0].text]
+    found = parsed(page(iter([gather(ground.spec, ground.home, ground.manifests, cells=8)]), made="", opened=1))
+    assert [len(found.all(name)) for name in ("script", "style", "img")] == [1, 1, 0]
+    (files_told,) = [table for table in found.all("table") if "file" in table.all("thead")[0].text]
     assert files_told.rows() == [[shown(text), shown(text), "1 B"]]
-    # Only the two facts and the drift's tables are more than in the plain one.
-    assert shown(guest) in found[0].all("dl")[0].text
+    assert shown(guest) in found.all("dl")[0].text
