@@ -74,7 +74,7 @@ def inspect(disks: Sequence[GuestDisk], work: Path) -> GuestFacts:
 
     Raises `FileSystemDamaged`, `FileTooBig` and `ConversionFailed`.
     """
-    with _overlays(disks, work) as (scratch, overlays):
+    with overlaid(disks, work) as (scratch, overlays):
         return _convert("inspect", disks, overlays, Options("keep"), scratch).facts
 
 
@@ -92,7 +92,7 @@ def prepare(disks: Sequence[GuestDisk], options: Options, work: Path) -> Prepare
     work.mkdir(parents=True, exist_ok=True)
     for disk in disks:
         _overlay_in(work, disk).unlink(missing_ok=True)
-    with _overlays(disks, work) as (scratch, overlays):
+    with overlaid(disks, work) as (scratch, overlays):
         answer = _convert("prepare", disks, overlays, options, scratch)
         injected = [_keep(disk, made, _overlay_in(work, disk)) for disk, made in zip(disks, overlays, strict=True)]
     return Prepared(answer.facts, answer.edits, tuple(injected))
@@ -117,7 +117,7 @@ def _overlay_in(work: Path, disk: GuestDisk) -> Path:
 
 
 @contextmanager
-def _overlays(disks: Sequence[GuestDisk], work: Path) -> Iterator[tuple[Path, list[Path]]]:
+def overlaid(disks: Sequence[GuestDisk], work: Path) -> Iterator[tuple[Path, list[Path]]]:
     """A scratch directory that the conversion's user owns, with an empty overlay for each disk in it."""
     scratch = scratch_of(work)
     owner = (identity().uid, identity().gid)
@@ -143,7 +143,7 @@ def _convert(task: Any, disks: Sequence[GuestDisk], overlays: list[Path], option
         done = run(
             [*without_network(), sys.executable, "-m", "runner.guest.worker"],
             timeout=_CONVERSION_SECONDS,
-            env=_environment(scratch),
+            env=environment(scratch),
             stdin=json.dumps(unstructure(request)).encode(),
         )
         told = json.loads(done.stdout)
@@ -154,7 +154,8 @@ def _convert(task: Any, disks: Sequence[GuestDisk], overlays: list[Path], option
     return structure(told["answer"], Answer)
 
 
-def _environment(scratch: Path) -> dict[str, str]:
+def environment(scratch: Path) -> dict[str, str]:
+    """The environment of a confined process that works in `scratch`."""
     kept = {name: os.environ[name] for name in ("LIBGUESTFS_PATH", "PYTHONPATH", "VIRTUAL_ENV") if name in os.environ}
     return {
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
