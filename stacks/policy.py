@@ -27,6 +27,7 @@ _BECOMES_SHELL_ROOT: Condition = {
 }
 _DRILLED: Condition = {"Null": {f"aws:ResourceTag/{TAG_DRILL}": "false"}}
 _SHELL_ROOT: Condition = {"StringEquals": {f"aws:ResourceTag/{TAG_ROLE}": "shell-root"}}
+_TEMPORARY: Condition = {"StringEquals": {f"aws:ResourceTag/{TAG_ROLE}": "temporary"}}
 
 
 @dataclass(frozen=True)
@@ -152,6 +153,8 @@ DATA = (
         _OURS,
     ),
     Statement("DeleteShellRoots", ("ec2:DeleteVolume",), (_VOLUME,), _SHELL_ROOT),
+    # What `hotadd drift --files` looks at.
+    Statement("DeleteTemporaries", ("ec2:DeleteVolume",), (_VOLUME,), _TEMPORARY),
 )
 
 REMOVAL = (

@@ -112,6 +112,12 @@ def wait_available(account: Account, volume_id: str, stop: Callable[[], bool]) -
     wait_for(look, f"{volume_id} to be available", seconds=_CREATE_SECONDS, stop=stop)
 
 
+def attach(account: Account, volume_id: str, instance_id: str, device: str) -> None:
+    """Attach a volume that is available; its device appears a moment later."""
+    with aws_errors("ec2:AttachVolume"):
+        account.ec2.attach_volume(VolumeId=volume_id, InstanceId=instance_id, Device=device)
+
+
 def find_states(account: Account, ids: Iterable[str]) -> dict[str, tuple[str, str]]:
     """(state, progress like ``42%``) of those snapshots that exist, by id."""
     wanted = list(ids)

@@ -35,13 +35,14 @@ def drift_command(
     spec: Annotated[Path, typer.Argument(help="The replication spec (YAML or JSON).")],
     only: Annotated[Only | None, typer.Option("--only", help="One of the two questions alone.")] = None,
     whole: Annotated[bool, typer.Option("--whole", help="Compare every block, not only those written since.")] = False,
+    files: Annotated[bool, typer.Option("--files", help="Name the files they belong to; on the access node.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Markdown, for a ticket or a comment.")] = False,
 ) -> None:
     """Say how the replica differs from what was declared and replicated. Changes nothing. Exit code 2 if it does."""
     if as_json and markdown:
         raise typer.BadParameter("--json and --markdown exclude each other")
-    wanted = Wanted(only != Only.data, only != Only.infrastructure, whole)
+    wanted = Wanted(only != Only.data, only != Only.infrastructure, whole, files)
     with open_look(spec, say, "drift") as job:
         drift = look(job, wanted)
     text = write_document(drift, "drift") if as_json else as_markdown(drift) if markdown else as_text(drift)

@@ -13,6 +13,7 @@ from runner.atomic import write_atomically
 from runner.aws.launches import find_launch
 from runner.aws.volumes import find_by_ids
 from runner.drift.disks import begin_snapshots, look_at_disks
+from runner.drift.files import name_files
 from runner.drift.stack import look_at_stack
 from runner.drift.traces import temporaries
 from runner.home import AlreadyRunning, Home
@@ -48,11 +49,15 @@ class ReplicaMoved(HotaddError):
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to look at. `whole`: compare every block with the digests, also without an integrity snapshot."""
+    """What to look at. `whole`: compare every block with the digests, also without an integrity snapshot.
+
+    `files`: tell which files the differing blocks belong to, on the access node.
+    """
 
     infrastructure: bool = True
     data: bool = True
     whole: bool = False
+    files: bool = False
 
 
 def drift_file(home: Home) -> Path:
@@ -81,6 +86,7 @@ def look(job: Job, wanted: Wanted) -> Drift:
             infrastructure, notes = look_at_stack(job, manifest, before, volumes)
         if wanted.data:
             disks = look_at_disks(job, manifest, made, whole=wanted.whole)
+            disks = name_files(job, disks, made) if wanted.files else disks
     after = find_launch(job.account, manifest.instance_id)
     if _finished(job).generation != manifest.generation:
         raise ReplicaMoved(job.spec.name)

@@ -6,6 +6,7 @@ Every path is the guest's, resolved inside the appliance: a symlink leads nowher
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -79,6 +80,11 @@ class Appliance:
                 volumes += self._g.lvs()
             return volumes
 
+    def groups(self) -> list[str]:
+        """The LVM volume groups."""
+        with doing("looking for volume groups"):
+            return sorted(self._g.vgs())
+
     def blkid(self, device: str) -> dict[str, str]:
         """What blkid says about a device; empty when it knows nothing in it."""
         try:
@@ -94,6 +100,20 @@ class Appliance:
             if device in self._g.list_devices():
                 return int(self._g.device_index(device)), 0
             return int(self._g.device_index(self._g.part_to_dev(device))), int(self._g.part_to_partnum(device))
+
+    def extent(self, device: str) -> tuple[int, int, int]:
+        """(disk from 0, first byte, bytes) of a partition, or of a whole disk."""
+        with doing(f"looking at {device}"):
+            if device in self._g.list_devices():
+                return int(self._g.device_index(device)), 0, int(self._g.blockdev_getsize64(device))
+            parent, number = self._g.part_to_dev(device), self._g.part_to_partnum(device)
+            part = next(one for one in self._g.part_list(parent) if one["part_num"] == number)
+            return int(self._g.device_index(parent)), int(part["part_start"]), int(part["part_size"])
+
+    def tool(self, argv: Sequence[str]) -> str:
+        """Run one of the appliance's own programs; what it printed, 4 MB at most. For programs that only look."""
+        with doing(f"running {argv[0]} in the appliance"):
+            return str(self._g.debug("sh", [shlex.join(argv)]))
 
     def check_clean(self, device: str, kind: str) -> None:
         """Look through a file system without changing it. Raises `FileSystemDamaged`; unknown kinds pass."""

@@ -115,8 +115,9 @@ def test_tagging_is_for_creation_and_for_ours() -> None:
 def test_removal_is_apart() -> None:
     for document in (policy.control(SCOPE), policy.data(SCOPE)):
         assert "TerminateInstances" not in document
-    (one,) = [s for s in json.loads(policy.data(SCOPE))["Statement"] if "ec2:DeleteVolume" in s["Action"]]
-    assert one["Condition"] == {"StringEquals": {f"aws:ResourceTag/{TAG_ROLE}": "shell-root"}}
+    deleting = [s for s in json.loads(policy.data(SCOPE))["Statement"] if "ec2:DeleteVolume" in s["Action"]]
+    roles = ("shell-root", "temporary")
+    assert [s["Condition"] for s in deleting] == [{"StringEquals": {f"aws:ResourceTag/{TAG_ROLE}": r}} for r in roles]
 
 
 def test_grants_are_for_aws_resources_only() -> None:
