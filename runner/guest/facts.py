@@ -76,7 +76,10 @@ class TextFile:
 
 @dataclass(frozen=True)
 class GuestFacts:
-    """One guest. `firmwares` are those its boot disk is laid out for; `paths` are the asked-for paths that exist."""
+    """One guest. `firmwares` are those its boot disk is laid out for; `paths` are the asked-for paths that exist.
+
+    `tables` has each disk's kind of partition table (gpt, dos, empty for none); `groups` the LVM volume groups.
+    """
 
     os: Literal["linux", "windows", "unknown"]
     distribution: str
@@ -90,6 +93,8 @@ class GuestFacts:
     kernels: tuple[Kernel, ...]
     files: tuple[TextFile, ...]
     paths: tuple[str, ...]
+    tables: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
 
     def text(self, path: str) -> str | None:
         """The text of a file, None when there is none."""

@@ -24,8 +24,10 @@ def probe(appliance: Appliance, disks: int, boot_disk: int) -> GuestFacts:
 
     Raises `FileSystemDamaged` and `FileTooBig`.
     """
-    file_systems, firmwares = _file_systems(appliance, boot_disk)
-    facts = GuestFacts("unknown", "", "", "unknown", firmwares, "", disks, file_systems, (), (), (), ())
+    file_systems, firmwares, tables = _file_systems(appliance, disks, boot_disk)
+    lvm = any(fs.type == "LVM2_member" for fs in file_systems)
+    groups = tuple(appliance.groups()) if lvm else ()
+    facts = GuestFacts("unknown", "", "", "unknown", firmwares, "", disks, file_systems, (), (), (), (), tables, groups)
     found = _find_system(appliance, file_systems, boot_disk)
     if found is None:
         return facts
@@ -46,23 +48,28 @@ def probe(appliance: Appliance, disks: int, boot_disk: int) -> GuestFacts:
     )
 
 
-def _file_systems(appliance: Appliance, boot_disk: int) -> tuple[tuple[FileSystem, ...], tuple[Firmware, ...]]:
+def _file_systems(
+    appliance: Appliance, disks: int, boot_disk: int
+) -> tuple[tuple[FileSystem, ...], tuple[Firmware, ...], tuple[str, ...]]:
+    """The file systems, the firmwares that the boot disk is laid out for, and each disk's kind of partition table."""
     found = []
-    part_types, schemes = set(), set()
+    part_types: set[str] = set()
+    schemes = dict.fromkeys(range(disks), "")
     for device in appliance.volumes():
         told = appliance.blkid(device)
         disk, partition = appliance.place(device)
         if disk == boot_disk:
             part_types.add(told.get("PART_ENTRY_TYPE", ""))
-            schemes.add(told.get("PART_ENTRY_SCHEME", ""))
+        if disk is not None and told.get("PART_ENTRY_SCHEME"):
+            schemes[disk] = told["PART_ENTRY_SCHEME"]
         kind, uuid, label, part_uuid = (told.get(key, "") for key in ("TYPE", "UUID", "LABEL", "PART_ENTRY_UUID"))
         found.append(FileSystem(device, kind, uuid, label, part_uuid, disk, partition))
     firmwares: list[Firmware] = []
-    if "gpt" not in schemes or _BIOS_BOOT_PARTITION in part_types:
+    if schemes[boot_disk] != "gpt" or _BIOS_BOOT_PARTITION in part_types:
         firmwares.append("bios")
     if part_types & set(_EFI_PARTITION):
         firmwares.append("uefi")
-    return tuple(found), tuple(firmwares)
+    return tuple(found), tuple(firmwares), tuple(schemes.values())
 
 
 def _find_system(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -34,7 +35,8 @@ def source_device(location: str, format: str, member: str, account: Account) -> 
         return Path(location)
     with closing(open_place(location, format, member, account)) as source:
         size = source.size
-    settings = {"location": location, "format": format, "member": member, "region": account.region}
+    at = os.path.abspath(location) if is_local(location) else location
+    settings = {"location": at, "format": format, "member": member, "region": account.region}
     return ServedDisk(_PLUGIN, tuple(settings.items()), size, networked=not is_local(location))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runner.aws.account import Account
+from runner.blocks.bytefile import ByteFile, open_local
 from runner.blocks.source import Source, open_source, read_source
 from runner.phases.s3_file import S3File
 from schemas.errors import Refused
@@ -31,7 +32,12 @@ def open_place(location: str, format: str, member: str, account: Account) -> Sou
     """
     if fault := location_fault(location, format):
         raise LocationRefused(location, *fault)
-    place = s3_object(location)
-    if place is None:
+    if s3_object(location) is None:
         return open_source(location, format, member)
-    return read_source(S3File(account, place), format, member)
+    return read_source(open_file(location, account), format, member)
+
+
+def open_file(location: str, account: Account) -> ByteFile:
+    """Open a file of this machine or an S3 object; raises `SourceMissing`, `SourceUnusable`, and errors of AWS."""
+    place = s3_object(location)
+    return open_local(location) if place is None else S3File(account, place)

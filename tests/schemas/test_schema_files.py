@@ -17,6 +17,7 @@ from schemas.document import Kind, validator
 from schemas.drift import Drift
 from schemas.drill import DrillRequest, DrillVerdict
 from schemas.event import Event
+from schemas.inspection import Inspection
 from schemas.limits import LIMITS
 from schemas.manifest import Manifest
 from schemas.outputs import Outputs
@@ -35,6 +36,7 @@ MODELS: dict[Kind, type] = {
     "drift": Drift,
     "plan": PlanDocument,
     "changes": ChangeList,
+    "inspection": Inspection,
 }
 TYPES = {str: "string", int: "integer", bool: "boolean", float: "number"}
 

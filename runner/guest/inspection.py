@@ -1,0 +1,107 @@
+"""From what the probe found to what a user is told: the guest, and whether it can boot on EC2. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from runner.guest import grub, ifupdown
+from runner.guest.edits import record
+from runner.guest.facts import Firmware, GuestFacts, Kernel, Options
+from runner.guest.families import table
+from runner.guest.reading_list import DRIVERS
+from runner.guest.refusals import StaticNetwork
+from schemas.errors import Refused
+from schemas.inspection import (
+    InspectedChange,
+    InspectedDisk,
+    InspectedDriver,
+    InspectedFileSystem,
+    InspectedKernel,
+    Inspection,
+    Place,
+)
+
+_LOADERS = {path: f"GRUB 2 ({path})" for path in grub.CONFIGS}
+
+
+def describe(facts: GuestFacts, disks: Sequence[InspectedDisk], firmware: Firmware | None = None) -> Inspection:
+    """The whole of what is told. Without `firmware` the verdict is about the first that the boot disk is laid out for.
+
+    `disks` are in the guest's order; their partition tables are taken from the facts.
+    """
+    laid_out: Firmware = facts.firmwares[0] if facts.firmwares else "bios"
+    booted = firmware or laid_out
+    reasons, advice, changes = _verdict(facts, booted)
+    tables = (*facts.tables, *[""] * len(disks))
+    return Inspection(
+        version=1,
+        supported=not reasons,
+        reasons=reasons,
+        advice=advice,
+        os=facts.os,
+        distribution=facts.distribution,
+        release=facts.version,
+        product=facts.product,
+        firmware=booted,
+        firmwares=facts.firmwares,
+        root=facts.root,
+        disks=tuple(replace(disk, partition_table=tables[at]) for at, disk in enumerate(disks)),
+        file_systems=_file_systems(facts),
+        volume_groups=facts.groups,
+        kernels=tuple(_kernel(kernel) for kernel in facts.kernels),
+        boot_loaders=tuple(said for path, said in _LOADERS.items() if facts.text(path) is not None),
+        network=_network(facts),
+        changes=changes,
+    )
+
+
+def _verdict(
+    facts: GuestFacts, firmware: Firmware
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[InspectedChange, ...]]:
+    """Reasons against it, advice, and what injection would do. A fixed address is advice: the spec can drop it."""
+    advice: list[str] = []
+    try:
+        try:
+            decision = table.decide(facts, Options("keep", firmware=firmware))
+        except StaticNetwork as fixed:
+            advice.append(f"{fixed.sentence} {fixed.hint}")
+            decision = table.decide(facts, Options("dhcp", firmware=firmware))
+    except Refused as refusal:
+        return (refusal.sentence,), (*advice, refusal.hint), ()
+    if firmware != "bios":
+        advice.append(f"Set source.firmware: {firmware} in the spec.")
+    edits = [record(step) for step in decision.steps]
+    return (), tuple(advice), tuple(InspectedChange(edit.path, edit.action, edit.why) for edit in edits)
+
+
+def _file_systems(facts: GuestFacts) -> tuple[InspectedFileSystem, ...]:
+    mounts = {mount.device: mount for mount in facts.mounts}
+    return tuple(
+        InspectedFileSystem(
+            device=fs.device,
+            type=fs.type,
+            uuid=fs.uuid,
+            label=fs.label,
+            disk=-1 if fs.disk is None else fs.disk,
+            partition=-1 if fs.partition is None else fs.partition,
+            mounted_at=mounts[fs.device].point if fs.device in mounts else "",
+            bytes_free=mounts[fs.device].free if fs.device in mounts else -1,
+        )
+        for fs in facts.file_systems
+    )
+
+
+def _kernel(kernel: Kernel) -> InspectedKernel:
+    def place(name: str) -> Place:
+        return "builtin" if name in kernel.builtin else "module" if name in kernel.loadable else "absent"
+
+    drivers = tuple(InspectedDriver(name, place(name), name in kernel.packed) for name in DRIVERS)
+    return InspectedKernel(kernel.version, kernel.initramfs, drivers)
+
+
+def _network(facts: GuestFacts) -> tuple[str, ...]:
+    found = [f"ifupdown ({ifupdown.PATH})"] if facts.text(ifupdown.PATH) is not None else []
+    found += [f"ifupdown ({file.path})" for file in facts.files_in(ifupdown.DIRECTORY)]
+    found += [f"netplan ({file.path})" for file in facts.files_in("/etc/netplan", ".yaml")]
+    return tuple(found)
