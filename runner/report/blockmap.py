@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import operator
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal
 
 from runner.blocks.digests import DATA, DIGEST_SIZE, ZERO, DigestFile, Window
 from runner.blocks.extent import BLOCK
+from runner.report.runs import Runs, merged, overlapping, shares
 
 Look = Literal["drifted", "changed", "sparse", "injected", "data", "zero"]
 # From the most telling to the least: a cell takes the first that is in it.
 LOOKS: tuple[Look, ...] = ("drifted", "changed", "sparse", "injected", "data", "zero")
-
-Runs = Iterable[tuple[int, int]]
 
 _WINDOW = 4096  # blocks: 64 KiB of digests. Windows that are alike cost one comparison, so they are short
 # Below this share of its blocks a cell counts as `sparse`: on a big disk one block would else look like gigabytes.
@@ -104,15 +103,15 @@ def map_disk(
     """
     count = max(1, min(cells, now.blocks))
     bounds = [now.blocks * at // count for at in range(count + 1)]
-    runs = {"injected": list(_merged(injected, now.blocks)), "drifted": list(_merged(drifted, now.blocks))}
+    runs = {"injected": list(merged(injected, now.blocks)), "drifted": list(merged(drifted, now.blocks))}
     made = BlockMap(now.size, bounds, *(_zeroes(count) for _ in range(5)))
     for first, length in runs["injected"]:
-        for cell, part in _shares(bounds, first, length):
+        for cell, part in shares(bounds, first, length):
             made.injected[cell] += part
     for first, length in runs["drifted"]:
-        for cell, part in _shares(bounds, first, length):
+        for cell, part in shares(bounds, first, length):
             made.drifted[cell] += part
-    known = list(_merged((run for either in runs.values() for run in either), now.blocks))
+    known = list(merged((run for either in runs.values() for run in either), now.blocks))
     for window in now.windows(_WINDOW):
         _count(made, window, None if before is None else _same_place(before, window), known)
     return made
@@ -126,9 +125,9 @@ def _count(made: BlockMap, window: Window, before: Window | None, known: Sequenc
         mask = int.from_bytes(differing.translate(_IS_SET), "little")
         rest[:] = (int.from_bytes(rest, "little") & ~mask).to_bytes(size, "little")
     end = window.first + len(rest)
-    for first, length in _overlapping(known, window.first, end):
+    for first, length in overlapping(known, window.first, end):
         rest[first - window.first : first - window.first + length] = bytes(length)
-    for cell, part in _shares(made.bounds, window.first, len(rest)):
+    for cell, part in shares(made.bounds, window.first, len(rest)):
         start = max(made.bounds[cell], window.first) - window.first
         made.data[cell] += rest.count(DATA, start, start + part)
         made.zero[cell] += rest.count(ZERO, start, start + part)
@@ -160,59 +159,3 @@ def _same_place(file: DigestFile, window: Window) -> Window:
     states = file.state_run(window.first, there)
     digests = file.digests(window.first, there) if DATA in states else bytes(DIGEST_SIZE * there)
     return Window(window.first, states.ljust(size, b"\0"), digests.ljust(DIGEST_SIZE * size, b"\0"))
-
-
-def runs_of_bytes(ranges: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """(offset, length) in bytes as runs of the blocks that they touch."""
-    for offset, length in ranges:
-        if length > 0:
-            first = offset // BLOCK
-            yield first, (offset + length - 1) // BLOCK - first + 1
-
-
-def _merged(runs: Runs, blocks: int) -> Iterator[tuple[int, int]]:
-    """The runs in order, joined where they overlap or touch, and cut at the disk's end."""
-    at = end = 0
-    for first, count in sorted(runs):
-        if first > end:
-            if end > at:
-                yield at, end - at
-            at = end = first
-        end = min(max(end, first + count), blocks)
-    if end > at:
-        yield at, end - at
-
-
-def _overlapping(runs: Sequence[tuple[int, int]], first: int, end: int) -> Iterator[tuple[int, int]]:
-    """The parts of sorted, distinct runs that lie in [first, end)."""
-    at = _bisect(runs, first)
-    while at < len(runs) and runs[at][0] < end:
-        start, stop = max(runs[at][0], first), min(sum(runs[at]), end)
-        if stop > start:
-            yield start, stop - start
-        at += 1
-
-
-def _bisect(runs: Sequence[tuple[int, int]], first: int) -> int:
-    """The first run that ends after a block."""
-    low, high = 0, len(runs)
-    while low < high:
-        middle = (low + high) // 2
-        if sum(runs[middle]) <= first:
-            low = middle + 1
-        else:
-            high = middle
-    return low
-
-
-def _shares(bounds: Sequence[int], first: int, count: int) -> Iterator[tuple[int, int]]:
-    """(cell, blocks) of the cells that a run lies in."""
-    cells, end = len(bounds) - 1, first + count
-    cell = min(cells - 1, first * cells // bounds[-1])
-    # The division above is exact only up to the rounding of the bounds.
-    while bounds[cell + 1] <= first:
-        cell += 1
-    while first < end:
-        stop = min(end, bounds[cell + 1])
-        yield cell, stop - first
-        first, cell = stop, cell + 1

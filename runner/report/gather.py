@@ -15,9 +15,12 @@ from runner.blocks.digests import DigestFile
 from runner.blocks.errors import DigestsDamaged
 from runner.home import Home
 from runner.manifests import ManifestStore
-from runner.report.blockmap import Runs, map_disk, runs_of_bytes
+from runner.packed import PackedDamaged
+from runner.report.blockmap import map_disk
 from runner.report.machine import DiskMap, Machine
-from runner.report.steps import LastRun, last_run
+from runner.report.runs import Runs, runs_of_bytes
+from runner.report.standing import run_under_way, standing
+from runner.report.steps import last_run
 from runner.terraform.statefile import NO_STATE, StateFile, parse_state
 from schemas.document import Kind, read_document
 from schemas.drift import Drift
@@ -44,12 +47,16 @@ def gather(spec: Spec, home: Home, manifests: ManifestStore, *, cells: int) -> M
     drill = _tried(lambda: _look(home.work / "drill.json", "drill", DrillVerdict), None, faults)
     before = _before(generations)
     disks = () if latest is None else tuple(_disk(one, latest, before, manifests, drift, cells) for one in latest.disks)
-    told, healthy = _standing(latest, run, home.holder())
+    under_way = _tried(lambda: run_under_way(home, latest), None, faults)
+    holder = home.holder()
+    told, healthy = standing(latest, run.last, under_way, holder)
     outputs = state.outputs
     return Machine(
         name=spec.name,
         region=spec.region,
         state=told,
+        holder=holder,
+        under_way=under_way,
         healthy=healthy and not faults,
         phase=None if outputs is None else outputs.phase,
         instance_id=outputs.instance_id if outputs is not None else "",
@@ -111,7 +118,7 @@ def _disk(
     with ExitStack() as stack:
         try:
             now = _open(manifests, latest, disk, stack)
-        except (FileNotFoundError, DigestsDamaged) as error:
+        except (FileNotFoundError, DigestsDamaged, PackedDamaged) as error:
             return replace(told, note=f"No map: {_why(error, latest)}.")
         earlier = None
         if before is not None:
@@ -119,7 +126,7 @@ def _disk(
                 earlier = next(
                     (_open(manifests, before, one, stack) for one in before.disks if one.id == disk.id), None
                 )
-            except (FileNotFoundError, DigestsDamaged) as error:
+            except (FileNotFoundError, DigestsDamaged, PackedDamaged) as error:
                 told = replace(told, note=f"Changed blocks are not shown: {_why(error, before)}.")
         injected = runs_of_bytes((block.offset, block.length) for block in disk.injected)
         made = map_disk(now, earlier, injected, _drifted(drift, latest.generation, disk), cells)
@@ -129,7 +136,7 @@ def _disk(
 
 def _open(manifests: ManifestStore, manifest: Manifest, disk: DiskRecord, stack: ExitStack) -> DigestFile:
     """A disk's digest file, if it is the one its manifest vouches for. Raises `FileNotFoundError`, `DigestsDamaged`."""
-    path = manifests.digest_file(manifest.generation, disk.id)
+    path = manifests.fetch_digests(manifest.generation, disk.id)
     file = DigestFile.open(path)
     stack.callback(file.close)
     if file.own_digest() != disk.digest_of_digests:
@@ -137,8 +144,8 @@ def _open(manifests: ManifestStore, manifest: Manifest, disk: DiskRecord, stack:
     return file
 
 
-def _why(error: FileNotFoundError | DigestsDamaged, manifest: Manifest) -> str:
-    if isinstance(error, DigestsDamaged):
+def _why(error: FileNotFoundError | DigestsDamaged | PackedDamaged, manifest: Manifest) -> str:
+    if not isinstance(error, FileNotFoundError):
         return f"the digest file of generation {manifest.generation} is damaged"
     if manifest.status == "pruned":
         return f"generation {manifest.generation} was pruned, and its digests with it"
@@ -151,17 +158,3 @@ def _drifted(drift: Drift | None, generation: int, disk: DiskRecord) -> Runs:
         return ()
     found = [one for one in drift.disks if (one.id, one.volume_id) == (disk.id, disk.volume_id)]
     return runs_of_bytes((part.offset, part.length) for one in found for part in one.ranges)
-
-
-def _standing(latest: Manifest | None, run: LastRun, holder: str) -> tuple[str, bool]:
-    """Where it stands, in words, and whether that is well."""
-    if holder:
-        return "running", True
-    last = run.last
-    if latest is not None and latest.status != "prepared" and (last is None or last.status == "finished"):
-        return "replicated", True
-    if last is None:
-        return ("prepared", True) if latest is not None else ("not replicated yet", True)
-    if last.status == "failed":
-        return f"failed in {last.step}", False
-    return f"interrupted after {last.step}" if last.status == "finished" else f"interrupted in {last.step}", False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from runner.phases.run import Run
 from runner.report.blockmap import BlockMap
 from schemas.drift import Drift
 from schemas.drill import DrillVerdict
@@ -43,12 +44,17 @@ class DiskMap:
 
 @dataclass(frozen=True)
 class Machine:
-    """One replicated machine. `phase` is None without a readable state. `since` is when the last run began. `faults`
-    are documents that could not be read, a sentence each."""
+    """One replicated machine. `phase` is None without a readable state, `since` is when the last run began.
+
+    `holder` says who works on it now, `under_way` on what run that has not ended. `faults` are documents that could
+    not be read, a sentence each.
+    """
 
     name: str
     region: str
     state: str
+    holder: str
+    under_way: Run | None
     healthy: bool
     phase: Phase | None
     instance_id: str

@@ -9,9 +9,11 @@ from importlib.resources import files
 
 from runner.report import quantities
 from runner.report.drawing import legend, strip
+from runner.report.findings import drift_told, drill_told
 from runner.report.machine import Machine
 from runner.report.markup import NOTHING, Content, Markup, joined, tag
-from runner.report.section import drift_told, drill_told, section, table
+from runner.report.pieces import mood, table
+from runner.report.section import section
 
 # Up to so many machines are shown opened; of more, the overview tells which to open.
 _OPENED = 3
@@ -91,7 +93,7 @@ def _row(machine: Machine) -> tuple[Content, ...]:
     changed = sum(disk.bytes_changed for disk in latest.disks) if latest is not None and latest.base else 0
     return (
         tag("a", machine.name, href=f"#machine-{machine.name}"),
-        tag("span", machine.state, class_="good" if machine.healthy else "bad"),
+        tag("span", machine.state, class_=mood(machine.healthy)),
         machine.phase or "–",
         str(latest.generation) if latest is not None else "–",
         quantities.size(changed) if latest is not None and latest.base else "–",

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from runner.blocks.digests import DATA, UNKNOWN, ZERO, DigestFile, Window
-from runner.report.blockmap import BlockMap, Cell, differing_blocks, map_disk, runs_of_bytes
+from runner.report.blockmap import BlockMap, Cell, differing_blocks, map_disk
+from runner.report.runs import runs_of_bytes
 from tests.runner.report.ground import BLOCK, Ground, Painted
 
 
