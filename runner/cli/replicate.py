@@ -50,10 +50,11 @@ def replicate_command(
         _tell_steps(spec, mode)
         return
     with watching(as_json) as watcher, open_job(spec, watcher, start_minutes=start_minutes) as job:
+        job = job if plan is None else hold(job, plan)
         run = replication_due(job, mode, repair=repair)
         ended = has_ended(job, run)
         job = replace(job.of(run), may_stop=may_stop)
-        replicate(job if plan is None else hold(job, plan))
+        replicate(job)
         events = read_events(job.home.events)
     if not as_json:
         tell_end(job.spec.name, run, ended, events)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from runner.phases.find import READ_BELOW
 from runner.plan.world import World
 from schemas.plan import Cost
 from schemas.spec import Spec, VolumeType
@@ -16,10 +17,10 @@ _GIB = 1 << 30
 # MiB/s of a volume without provisioned throughput ("Amazon EBS volume types"): gp3's baseline; gp2 up to 170 GiB has
 # 128, larger ones 250; io1 and io2 by IOPS (256 KiB each), up to 1000 and 4000; st1's and sc1's by size.
 _BASELINE: Mapping[VolumeType, float] = {"gp3": 125, "gp2": 128, "io1": 500, "io2": 500, "st1": 40, "sc1": 12}
-# The copy runs on four disks at a time (runner/phases/restore.py).
-_AT_ONCE = 4
 # AWS names no rate for snapshots ("Why is my EBS snapshot creation slow": it depends on the changed blocks). Assumed.
 _SNAPSHOT_MIB_S = 100.0
+# The share of a volume that its replica changed since the integrity snapshot: an assumption, too.
+_DEVIATES = 0.05
 # Minutes of steps that do not hang on the amount of data, as measured in the demo (README.md) and rounded up. The
 # guest's conversion ran without KVM there.
 _FIXED: Mapping[str, float] = {
@@ -32,6 +33,7 @@ _FIXED: Mapping[str, float] = {
     "apply target": 0.75,
     "start": 3.0,
     "stop": 2.0,
+    "prune": 0.2,
     "destroy": 2.0,
 }
 _QUICK = 0.1
@@ -80,16 +82,26 @@ def _find_and_restore(world: World) -> Cost:
     last = 0 if world.manifest is None else sum(disk.bytes_written for disk in world.manifest.disks)
     known = world.manifest is not None and world.manifest.kind == "incremental" and last > 0
     written = last if known else source_bytes(world)
-    return _cost(read=source_bytes(world), written=written, at_most=True, minutes=_copy_minutes(world))
+    looks = _asked_by_snapshot(world)
+    return _cost(read=source_bytes(world), written=written, at_most=True, snapshots=looks, minutes=_copy_minutes(world))
 
 
 def _snapshots(world: World) -> Cost:
     return _cost(snapshots=len(world.spec.source.disks), minutes=_QUICK)
 
 
-def _looks(world: World) -> Cost:
-    """Temporary snapshots of the destination's volumes, to list what deviates; removed afterwards."""
-    return _cost(snapshots=len(world.spec.source.disks), minutes=2.0)
+def _look_ahead(world: World) -> Cost:
+    """Temporary snapshots of the large volumes, if the destination runs; removed afterwards."""
+    asked = 0 if world.destination == "stopped" else _asked_by_snapshot(world)
+    changed = [disk.size_gib for disk in world.spec.source.disks] if asked else [0]
+    return _cost(snapshots=asked, minutes=max(changed) * _GIB * _DEVIATES / _MIB / _SNAPSHOT_MIB_S / 60)
+
+
+def _asked_by_snapshot(world: World) -> int:
+    """How many volumes are asked by a snapshot what became of them; the others are read (runner/phases/find.py)."""
+    find = world.spec.integrity.find
+    sizes = [disk.size_gib * _GIB for disk in world.spec.source.disks]
+    return sum(find == "snapshot" or (find == "auto" and size >= READ_BELOW) for size in sizes)
 
 
 def _completed(world: World) -> Cost:
@@ -104,7 +116,9 @@ def _data(world: World) -> list[int]:
 def _copy_minutes(world: World) -> float:
     rate = _rate(world.spec) * _MIB * 60
     sizes = _data(world)
-    return max(max(sizes) / rate, sum(sizes) / rate / _AT_ONCE)
+    limit = world.spec.copy.rate_mb_s
+    slowest = sum(sizes) / (limit * 1e6 * 60) if limit is not None else 0.0
+    return max(max(sizes) / rate, sum(sizes) / rate / world.spec.copy.disks_at_once, slowest)
 
 
 def _rate(spec: Spec) -> float:
@@ -133,5 +147,5 @@ _RECKONED: Mapping[str, Callable[[World], Cost]] = {
     "find and restore": _find_and_restore,
     "snapshot": _snapshots,
     "snapshots completed": _completed,
-    "look at destination": _looks,
+    "look ahead": _look_ahead,
 }

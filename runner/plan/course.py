@@ -92,14 +92,16 @@ def deploy(world: World) -> Course:
 def _goal(step: str, now: Standing, committed: bool, again: bool) -> tuple[Phase, bool] | None:
     """Where an apply leads: the phase and whether the destination exists then; None where the step does nothing."""
     match step:
+        case "apply detached first":
+            return None if committed or now.phase != "target" else ("detached", True)
         case "apply staging":
             return None if committed or (now.launched and not again) else ("staging", now.launched)
         case "apply launched":
-            return None if now.exists and now.phase == "target" else ("detached", True)
+            return None if now.phase == "target" or (again and now.launched) else ("detached", True)
         case "apply target":
             return "target", True
         case _:
-            return None if now.launched and not again else ("detached", now.launched)
+            return None if now.launched and now.phase != "staging" else ("detached", now.launched)
 
 
 def _apply(

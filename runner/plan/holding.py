@@ -11,8 +11,10 @@ from pathlib import Path
 from runner.phases.job import Job
 from runner.phases.records import read_record, write_record
 from runner.phases.reviewed import Held, Reviewed, held
+from runner.phases.run import Run, run_file
 from runner.plan.machine import Mode
 from runner.plan.making import Subject, hotadd_version, plan_now
+from runner.workflow.due import has_ended
 from schemas.document import read_document, write_document
 from schemas.errors import Refused
 from schemas.plan import MachinePlan, PlanDocument
@@ -60,15 +62,18 @@ def hold(job: Job, file: Path) -> Job:
     """The job, held to the saved plan. Raises `NotInPlan` and `PlanStale`.
 
     A run that was begun with this plan and died goes on: spec, stack and generation must still be the reviewed ones,
-    the state has moved as reviewed.
+    the state has moved as reviewed. Of one that came to its end and died before that was noted, nothing may be applied.
     """
     document = read_plan(file)
     saved = _of(document, job, file)
-    mode: Mode = "incremental" if saved.kind == "incremental" else "auto"
-    now, world = plan_now(Subject(job.spec_file, job.spec, job.home, job.manifests), mode)
     record = job.home.work / "reviewed.json"
     digest = hashlib.sha256(write_document(document, "plan").encode()).hexdigest()
     begun = read_record(record, ReviewedRun) == ReviewedRun(digest)
+    run = read_record(run_file(job.home.work), Run)
+    if begun and run is not None and run.generation == saved.generation and has_ended(job, run):
+        return dataclasses.replace(job, reviewed=Reviewed((), {}, resumed=True))
+    mode: Mode = "incremental" if saved.kind == "incremental" else "auto"
+    now, world = plan_now(Subject(job.spec_file, job.spec, job.home, job.manifests), mode)
     differences = tuple(_differences(saved, now, document.hotadd, resumed=begun))
     if differences:
         raise PlanStale(file, saved.replication, differences)

@@ -11,11 +11,11 @@ from runner.plan.course import Course, deploy, follow, standing
 from runner.plan.world import World
 from runner.terraform.guard import INSTANCE
 from runner.terraform.prediction import predict_removal
-from runner.workflow.sequence import FULL, Step
+from runner.workflow.sequence import FULL, INCREMENTAL, Step
 from schemas.plan import Fingerprint, Kind, MachinePlan, PlannedAction, PlannedApply, PlannedStep, Warned
 
 Mode = Literal["auto", "full", "incremental"]
-_SEQUENCES: dict[Kind, Sequence[Step]] = {"full": FULL}
+_SEQUENCES: dict[Kind, Sequence[Step]] = {"full": FULL, "incremental": INCREMENTAL}
 # In-place updates of an instance for which the provider stops and starts it ("aws_instance", instance_type, user_data).
 _STOPPING = {"instance_type", "user_data"}
 
@@ -60,16 +60,16 @@ def fingerprint(world: World) -> Fingerprint:
 
 def _due(world: World, mode: Mode) -> tuple[Kind, int]:
     """What is due, and the generation it would make (0 for none)."""
-    latest = world.manifest
+    latest, run = world.manifest, world.under_way
     if world.spec.decommission:
         return "decommission", 0
+    if run is not None and (mode == "auto" or mode == run.kind):
+        return ("full" if run.kind == "full" else "incremental"), run.generation
     if latest is None:
         return "full", 1
-    if latest.status != "finished" or world.unfinished:
-        return ("full" if latest.kind == "full" else "incremental"), latest.generation
-    if mode != "incremental" and world.source_unchanged:
+    if run is None and latest.status == "finished" and mode != "incremental" and world.source_unchanged:
         return "finished", 0
-    return "incremental", latest.generation + 1
+    return "incremental", max(latest.generation, 0 if run is None else run.generation) + 1
 
 
 def _removal(world: World) -> Course:
@@ -136,6 +136,10 @@ def _refusals(world: World, kind: Kind) -> Iterator[str]:
     node = world.spec.access_node.declare
     if kind in ("full", "incremental") and not world.committed and not world.stack.access_node_id and node is not None:
         yield f"The access node {node.name} is not deployed: deploy node-{node.name} first."
+    if world.under_way is not None and world.under_way.kind == "rollback" and kind == "incremental":
+        yield f"A rollback to generation {world.under_way.reference} is under way: it must be finished first."
+    if world.manifest is not None and kind == "incremental" and world.state.outputs is None:
+        yield "There is a manifest and no state: is this the right backend?"
     if world.destination == "gone":
         yield f"The destination {_destination(world)} is gone: somebody terminated it."
     if world.planned is not None and world.planned.errored:
@@ -147,11 +151,11 @@ def _notes(world: World, kind: Kind) -> Iterator[str]:
         yield "Not every source is on this machine: bytes and minutes are upper bounds, from size_gib."
     if kind == "finished" or (kind == "incremental" and world.source_unchanged):
         yield "The sources are those that were copied (by size, time and inode)."
-    if kind == "incremental" and not world.unfinished and not seen(world):
+    if kind == "incremental" and world.under_way is None and not seen(world):
         yield "Whether the sources changed is not known here; an incremental copies what did."
+    if kind == "incremental" and world.spec.protect and standing(world).phase == "target":
+        yield "The spec says `protect: true`: while the destination runs, `hotadd replicate` needs --stop."
     if world.holder:
         yield f"A run is under way ({world.holder}): this plan is of the state as it is now."
     if world.died or world.state.tainted:
         yield "An apply died: what it left half made is brought into the state first, so that less may be left to do."
-    if world.manifest is not None and world.state.outputs is None:
-        yield "There is a manifest and no state: is this the right backend?"

@@ -19,8 +19,9 @@ from runner.blocks.source import open_source
 from runner.home import Home
 from runner.journal import read_events
 from runner.manifests import ManifestStore
-from runner.phases.records import applying_file, is_committed
+from runner.phases.records import applying_file, is_committed, read_record
 from runner.phases.restore import source_record
+from runner.phases.run import Run, run_file
 from runner.terraform.plan import Plan
 from runner.terraform.prediction import StackText, read_stack
 from runner.terraform.statefile import StateFile, parse_state
@@ -49,7 +50,8 @@ class World:
 
     `spec_hash` and `stack_hash` are SHA-256. `sources` has no entry for a disk that this machine cannot see. `earlier`
     is seconds by step, of the last run here. `destination` is EC2's state of the destination, empty when nobody
-    asked; `planned` is Terraform's own plan of the first apply, where it was asked. `died`: a run died in an apply.
+    asked; `planned` is Terraform's own plan of the first apply, where it was asked. `under_way` is the run that began
+    here and has not ended, `committed` whether its data is complete; `died`: it died in an apply.
     """
 
     spec: Spec
@@ -59,8 +61,8 @@ class World:
     state: StateFile
     manifest: Manifest | None
     sources: Mapping[str, SourceLook]
+    under_way: Run | None
     committed: bool
-    unfinished: bool
     earlier: Mapping[str, float]
     holder: str
     died: bool
@@ -84,7 +86,8 @@ def look(spec_file: Path, spec: Spec, stack: Path, home: Home, manifests: Manife
     """Look at one machine's world. `stack` is the directory that holds its synthesized `cdk.tf.json`."""
     text = (stack / "cdk.tf.json").read_text(encoding="utf-8")
     manifest = manifests.latest()
-    generation = 1 if manifest is None else manifest.generation
+    under_way = _under_way(home, manifest)
+    generation = 1 if under_way is None else under_way.generation
     return World(
         spec=spec,
         spec_hash=hash_of(read(spec_file).value),
@@ -93,12 +96,26 @@ def look(spec_file: Path, spec: Spec, stack: Path, home: Home, manifests: Manife
         state=read_state(spec, home),
         manifest=manifest,
         sources={disk.id: seen for disk in spec.source.disks if (seen := _look_at(disk)) is not None},
+        under_way=under_way,
         committed=is_committed(home.generation(generation)),
-        unfinished=home.generation(generation).exists(),
         earlier=_durations(home),
         holder=home.holder(),
         died=applying_file(home.work).exists(),
     )
+
+
+def _under_way(home: Home, manifest: Manifest | None) -> Run | None:
+    """The run that `hotadd replicate` would go on with, as runner/workflow/due.py tells; nothing is written here."""
+    noted = read_record(run_file(home.work), Run)
+    latest = 0 if manifest is None else manifest.generation
+    if noted is None and manifest is None:
+        return Run("full", 1) if home.generation(1).exists() else None
+    if noted is None and manifest is not None:
+        return Run(manifest.kind, latest, manifest.base) if home.generation(latest).exists() else None
+    finished = manifest is not None and manifest.status == "finished"
+    if noted is not None and noted.generation == latest and finished and not home.generation(latest).exists():
+        return None
+    return noted
 
 
 def destination_state(account: Account, world: World) -> str:

@@ -21,8 +21,10 @@ from runner.lab.record import LabInfo
 from runner.manifests import Manifests
 from runner.phases.job import Job
 from runner.phases.move import hand_over, launch, release, stage
+from runner.phases.reviewed import Reviewed
 from runner.phases.rootswap import swap_root
 from runner.phases.start import start
+from runner.plan.making import Subject, plan_now
 from runner.terraform.project import PlanFile, Project, TerraformProject, Variables
 from runner.terraform.synthesis import synthesize
 from schemas.loading import load_spec
@@ -130,6 +132,14 @@ def _job(directory: Path, info: LabInfo, kind: Callable[[Path, Callable[[str], N
     spec = load_spec(file)
     home = home_of(spec)
     journal = Journal(spec.name, home.events, lambda event: None)
+    # Every apply is held to the prediction, strictly: what was predicted and is not planned is refused as well.
+    plan, world = plan_now(Subject(file, spec, home, Manifests(home.manifests)), "auto")
+    assert [step.name for step in plan.steps if step.apply] == [
+        "apply staging",
+        "apply detached",
+        "apply launched",
+        "apply target",
+    ]
     made = Recorded(kind(synthesize(file, spec.name, home.work), lambda message: None))
     made.init()
     return Job(
@@ -143,6 +153,7 @@ def _job(directory: Path, info: LabInfo, kind: Callable[[Path, Callable[[str], N
         project=lambda: made,
         stop=lambda: False,
         start_seconds=60.0,
+        reviewed=Reviewed(plan.applies, world.stack.declared, resumed=False),
     )
 
 

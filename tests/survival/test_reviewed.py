@@ -115,3 +115,34 @@ def test_what_was_not_reviewed_is_not_applied(replication: Callable[[str], Repli
     ec2.create_tags(Resources=[volume], Tags=[{"Key": "Name", "Value": "hotadd-changed-data"}])
     done = replicate(made, file)
     assert done.status == 0, done.said
+
+
+def test_an_incremental_does_what_was_predicted(replication: Callable[[str], Replication]) -> None:
+    """Volumes go back to the access node and return, always through `detached`; and killed on the way, it goes on."""
+    made = replication("again")
+    assert made.replicate().status == 0
+    ended, planned, file = plan(made, "--mode", "incremental")
+    assert (ended.status, planned["kind"], planned["generation"]) == (2, "incremental", 2), ended.said
+    instance = made.outputs()["instance_id"]
+    (warned,) = planned["warnings"]
+    assert (warned["danger"], warned["subject"]) == ("stop", instance)
+    staging, target = (
+        [f"aws_volume_attachment.{side}_disk_{d}[0]" for d in ("data", "root")] for side in ("staging", "target")
+    )
+    expected = [
+        ("apply detached first", [("detach", a) for a in target]),
+        ("apply staging", [("attach", a) for a in staging]),
+        ("apply detached", [("detach", a) for a in staging]),
+        ("apply target", [("attach", a) for a in target]),
+    ]
+    assert applies(planned) == expected
+    assert replicate(made, file, Fate("apply staging", "started")).killed
+    done = replicate(made, file)
+    assert done.status == 0, done.said
+    # Once more, in one go: now nothing may be missing either.
+    made.source("data").touch()
+    ended, planned, file = plan(made)
+    assert (ended.status, planned["kind"], planned["generation"], applies(planned)) == (2, "incremental", 3, expected)
+    done = replicate(made, file)
+    assert done.status == 0, done.said
+    refused(replicate(made, file), "generation 3 was reviewed and is 4")
