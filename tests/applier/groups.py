@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
+
+from runner.terraform.project import TerraformFailed
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
 
 Attributes = dict[str, Any]
 
+# What the provider takes for a description ("description" of both resources): EC2's own rule, without an apostrophe.
+_DESCRIPTION = re.compile(r"[0-9A-Za-z_ .:/()#,@\[\]+=&;{}!$*-]*")
+
 
 def create_group(ec2: EC2Client, wanted: Attributes, tell: Callable[[str], None]) -> Attributes:
     """Make a group. The provider then takes EC2's own rule away, by which everything may leave."""
+    _check(wanted["description"])
     made = ec2.create_security_group(
         GroupName=wanted["name"],
         Description=wanted["description"],
@@ -47,6 +54,7 @@ def read_group(ec2: EC2Client, known: Attributes) -> Attributes | None:
 
 def create_rule(ec2: EC2Client, wanted: Attributes, tell: Callable[[str], None]) -> Attributes:
     """Add a rule to its group."""
+    _check(wanted["description"])
     call = ec2.authorize_security_group_ingress if wanted["type"] == "ingress" else ec2.authorize_security_group_egress
     call(GroupId=wanted["security_group_id"], IpPermissions=[_permission(wanted)])
     tell("Still creating...")
@@ -77,6 +85,11 @@ def destroy_group(ec2: EC2Client, kind: str, known: Mapping[str, Any]) -> None:
     except ClientError as error:
         if not error.response.get("Error", {}).get("Code", "").endswith(".NotFound"):
             raise
+
+
+def _check(description: str) -> None:
+    if not _DESCRIPTION.fullmatch(description):
+        raise TerraformFailed("plan", [f'"description" doesn\'t comply with restrictions: "{description}"'])
 
 
 def _permission(rule: Mapping[str, Any]) -> Any:
