@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import struct
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,7 +44,10 @@ def drift(replica: Replication, *options: str, fate: Fate | None = None) -> tupl
     ended = replica.run(["drift", str(replica.spec), *options], fate)
     changing = {c["action"] for c in replica.lab.calls()[since:] if c["service"] == "ec2" and c["status"] == 200}
     changing -= {action for action in changing if action.startswith("Describe")}
-    assert changing <= {"CreateSnapshot", "DeleteSnapshot", "CreateTags"}, "a look changes nothing"
+    allowed = {"CreateSnapshot", "DeleteSnapshot"}
+    if "--files" in options:
+        allowed |= {"CreateVolume", "AttachVolume", "DetachVolume", "DeleteVolume"}
+    assert changing <= allowed, "a look changes nothing"
     written = replica.home / "work" / "drift.json"
     return ended, json.loads(written.read_text()) if written.exists() else {}
 
@@ -296,6 +301,42 @@ class TestAtTheEnd:
         assert ended.status == 2, ended.said
         assert ("aws_instance.destination[0]", "missing", "") in found(document)
         assert (document["instance_id"], document["instance_state"]) == ("", "gone")
+
+
+PARTITION = 2 * MIB  # from here to 38 MiB: beside what the tests' conversion writes
+
+
+def _with_files(image: Path, tree: Path) -> None:
+    """Put a partition with an ext4 of some files on a disk."""
+    (tree / "srv").mkdir(parents=True)
+    (tree / "srv" / "orders.txt").write_text("".join(f"order {number}\n" for number in range(200_000)))
+    where = ["-E", f"offset={PARTITION}", str(image), "36M"]
+    subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", "-d", str(tree), *where], check=True)
+    entry = struct.pack("<B3sB3sII", 0, b"\xfe\xff\xff", 0x83, b"\xfe\xff\xff", PARTITION // 512, 36 * MIB // 512)
+    with open(image, "r+b") as disk:
+        disk.write(bytes(446) + entry + bytes(48) + b"\x55\xaa")
+
+
+@pytest.mark.guestfs
+def test_the_file_that_a_changed_byte_belongs_to(
+    replication: Callable[[str], Replication], tmp_path: Path, ec2: EC2Client
+) -> None:
+    """On volumes made for it, which are gone afterwards; and after a kill, once the next look was had."""
+    replica = replication("filed")
+    _with_files(replica.source("data"), tmp_path)
+    replica.spec.write_text(replica.spec.read_text() + "start: false\n")
+    assert replica.replicate().status == 0
+    before = replica.left()
+    at = replica.source("data").read_bytes().index(b"order 100000\n")
+    with changed_byte(replica.volume_file("data"), at):
+        killed, _ = drift(replica, "--files", fate=Fate("drift", "note", "The disks are opened"))
+        assert killed.killed, killed.said
+        assert len(replica.left()["volumes"] - before["volumes"]) == 2
+        ended, document = drift(replica, "--files", "--only", "data")
+    assert ended.status == 2, ended.said
+    (data,) = [disk for disk in document["disks"] if disk["id"] == "data"]
+    assert [(one["path"], one["bytes"] <= CLUSTER) for one in data["files"]] == [("/srv/orders.txt", True)]
+    assert replica.left() == before, "temporary snapshots and volumes are removed"
 
 
 def test_it_refuses_what_is_not_replicated(replication: Callable[[str], Replication]) -> None:
