@@ -35,7 +35,7 @@ def generation_to_make(home: Home, latest: Manifest | None) -> int:
     """
     if latest is None:
         return 1
-    if latest.status == "finished" and not home.generation(latest.generation).exists():
+    if latest.status != "prepared" and not home.generation(latest.generation).exists():
         raise AlreadyReplicated(home.name, latest.generation)
     return latest.generation
 

@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("runner.cli.status", "Where replications stand."),
     "drift": ("runner.cli.drift", "Whether a replica still is what was declared and replicated."),
     "report": ("runner.cli.report", "One HTML page of any number of machines: phases, generations, block maps."),
+    "restore-vm": ("runner.cli.restore_vm", "Restore a machine once, without replication: no snapshot is kept."),
     "drill": ("runner.cli.drill", "Boot a copy of the last generation, apart from the replica, and check it."),
     "decommission": ("runner.cli.decommission", "Remove a replica with everything made for it."),
     "copy": ("runner.cli.copy", "Copy a disk image onto a device; needs no AWS at all."),

@@ -66,7 +66,7 @@ def tell_end(name: str, run: Run, ended: bool, events: Sequence[Event]) -> None:
         typer.echo(f"{name}: generation {run.generation} was complete already; only the note of that was missing.")
         return
     began = [n for n, e in enumerate(events) if (e.step, e.status) == ("preflight", "started")]
-    names = {step.name for step in SEQUENCES[run.kind]}
+    names = {step.name for step in SEQUENCES[run.sequence]}
     step_table([e for e in events[began[-1] if began else 0 :] if e.step in names])
 
 

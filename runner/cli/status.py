@@ -44,7 +44,7 @@ def standing(home: Home) -> dict[str, str]:
     manifest = Manifests(home.manifests).latest()
     last = next((e for e in reversed(read_events(home.events)) if e.status in ("started", "finished", "failed")), None)
     holder = home.holder()
-    state, following = _state(manifest is not None and manifest.status == "finished", last, holder)
+    state, following = _state(manifest.status if manifest is not None else "", last, holder)
     return {
         "name": home.name,
         "state": state,
@@ -57,11 +57,13 @@ def standing(home: Home) -> dict[str, str]:
     }
 
 
-def _state(finished: bool, last: Event | None, holder: str) -> tuple[str, str]:
+def _state(manifest: str, last: Event | None, holder: str) -> tuple[str, str]:
     if holder:
         return f"running: {holder}", ""
-    if finished:
+    if manifest == "finished":
         return "replicated", ""
+    if manifest == "pruned" and last is not None and (last.step, last.status) == ("forget", "finished"):
+        return "restored once, without replication", ""
     if last is None:
         return "not replicated yet", "hotadd replicate"
     if last.status == "failed":

@@ -35,7 +35,7 @@ def prune(job: Job) -> None:
     for one in held:
         left = one.generation <= newest.generation and one.volume_id in ours
         if one.id not in named and (one.id in doomed or left):
-            _delete(job, one)
+            delete_unless_wanted(job, one)
     for directory in job.home.work.glob("generation-*"):
         if directory.name < job.generation_directory.name:
             shutil.rmtree(directory, ignore_errors=True)
@@ -62,7 +62,8 @@ def _sorted_out(job: Job, held: list[Snapshot]) -> tuple[list[Manifest], list[Ma
     return kept, gone
 
 
-def _delete(job: Job, one: Snapshot) -> None:
+def delete_unless_wanted(job: Job, one: Snapshot) -> None:
+    """Delete a snapshot; one that EC2 does not give up stays, and the journal hears why."""
     try:
         delete_snapshot(job.account, one.id)
     except CallFailed as error:

@@ -14,7 +14,7 @@ class Run:
 
     `reference` is the generation that an incremental compares with, or that a rollback goes back to; 0 of a full run,
     and of a repair whose manifests are all lost. `repair` compares whole volumes, and believes no reference. `began`
-    as events have it.
+    as events have it. `once` is a restore without replication: nothing of it is kept for another run.
     """
 
     kind: RunKind
@@ -22,6 +22,12 @@ class Run:
     reference: int = 0
     repair: bool = False
     began: str = ""
+    once: bool = False
+
+    @property
+    def sequence(self) -> str:
+        """Which sequence of steps it goes through."""
+        return "restore" if self.once else self.kind
 
 
 def run_file(work: Path) -> Path:

@@ -40,6 +40,27 @@ class NothingToBuildOn(Refused):
         self.name = name
 
 
+class RestoredOnce(Refused):
+    """The machine was restored without replication: there is nothing to compare with."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} was restored once, without replication: its integrity snapshots are deleted.",
+            "`hotadd replicate --repair` takes it into replication, by comparing whole volumes with the source; "
+            "`hotadd decommission` removes it.",
+        )
+        self.name = name
+
+
+class OtherUnderWay(Refused):
+    """A replication is under way where a restore is asked for, or the other way round."""
+
+    def __init__(self, name: str, command: str) -> None:
+        super().__init__(f"A `hotadd {command}` of {name} is under way.", f"Finish it with `hotadd {command}`.")
+        self.name = name
+        self.command = command
+
+
 class RollbackUnderWay(Refused):
     """A rollback was begun and is not finished."""
 
@@ -71,6 +92,8 @@ def replication_due(job: Job, mode: Mode = "auto", *, repair: bool = False) -> R
     Raises the classes above, and of a new incremental `ReferenceMissing`, `ReferenceOutdated`, `DocumentDamaged`.
     """
     under_way = read_record(run_file(job.home.work), Run)
+    if under_way is not None and under_way.once:
+        raise OtherUnderWay(job.spec.name, "restore-vm")
     if under_way is not None and has_ended(job, under_way):
         return under_way
     if under_way is None:
@@ -102,12 +125,28 @@ def rollback_due(job: Job, generation: int) -> Run:
     return _written(job, Run("rollback", _next(job, under_way), generation, began=timestamp()))
 
 
+def restore_due(job: Job) -> Run:
+    """The restore without replication that is to be made or gone on with; written down.
+
+    Raises `AlreadyReplicated`, `RestoredOnce` and `OtherUnderWay`.
+    """
+    under_way = read_record(run_file(job.home.work), Run)
+    if under_way is not None and under_way.once:
+        return _written(job, under_way)
+    if under_way is not None:
+        raise OtherUnderWay(job.spec.name, "replicate")
+    latest = job.manifests.latest()
+    if latest is not None:
+        raise RestoredOnce(job.spec.name) if latest.status == "pruned" else AlreadyReplicated(job.spec.name, latest.generation)
+    return _written(job, Run("full", 1, began=timestamp(), once=True))
+
+
 def has_ended(job: Job, run: Run) -> bool:
     """Whether a run came to its end, and only the note of that is missing: its manifest is finished, its files gone."""
     if job.home.generation(run.generation).exists() or run.generation not in job.manifests.generations():
         return False
     manifest = job.manifests.read(run.generation)
-    return manifest is not None and manifest.status == "finished"
+    return manifest is not None and manifest.status == ("pruned" if run.once else "finished")
 
 
 def forget(job: Job) -> None:
@@ -138,7 +177,9 @@ def _incremental(job: Job, abandoned: Run | None, repair: bool) -> Run:
     if not numbers:
         raise NothingToBuildOn(job.spec.name)
     newest = job.manifests.read(numbers[-1])
-    if newest is None or newest.status == "pruned":
+    if newest is not None and newest.status == "pruned":
+        raise RestoredOnce(job.spec.name)
+    if newest is None:
         raise ReferenceMissing(job.spec.name, numbers[-1])
     run = replace(run, reference=newest.generation)
     check_newest(job.of(run))

@@ -18,12 +18,12 @@ from dbos import DBOS, DBOSConfig, SetWorkflowID, WorkflowHandle, WorkflowStatus
 from runner.aws.waiting import Interrupted
 from runner.phases.job import Job
 from runner.workflow.due import forget, has_ended
-from runner.workflow.sequence import FULL, INCREMENTAL, VERSION, Step
+from runner.workflow.sequence import FULL, INCREMENTAL, RESTORE, VERSION, Step
 from schemas.errors import HotaddError
 
 _job: Job | None = None
 # A rollback is an incremental whose source is an older integrity snapshot.
-SEQUENCES: Mapping[str, Sequence[Step]] = {"full": FULL, "incremental": INCREMENTAL, "rollback": INCREMENTAL}
+SEQUENCES: Mapping[str, Sequence[Step]] = {"full": FULL, "incremental": INCREMENTAL, "rollback": INCREMENTAL, "restore": RESTORE}
 
 
 class StepFailed(HotaddError):
@@ -90,7 +90,7 @@ def _version(job: Job) -> str:
     A spec that was mended after a failure must pass preflight anew, which a remembered preflight would not do. DBOS
     itself recovers runs of this very version alone: one of another generation that was given up must never come back.
     """
-    of = f"{job.run.kind}-{job.generation}" + ("-repair" if job.run.repair else "")
+    of = f"{job.run.sequence}-{job.generation}" + ("-repair" if job.run.repair else "")
     return f"{VERSION}-{hashlib.sha256(repr(job.spec).encode()).hexdigest()[:12]}-{of}"
 
 
@@ -140,7 +140,7 @@ def _resume(job: Job, ended: bool) -> WorkflowHandle[None] | None:
     if ended:
         return None
     with SetWorkflowID(fresh):
-        return DBOS.start_workflow(_replicate, job.run.kind)
+        return DBOS.start_workflow(_replicate, job.run.sequence)
 
 
 def _is_child(run: WorkflowStatus) -> bool:

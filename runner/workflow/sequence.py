@@ -8,6 +8,7 @@ from typing import Literal
 
 from runner.phases.find import look_ahead
 from runner.phases.finish import finish
+from runner.phases.forget import forget_reference
 from runner.phases.incremental import find_and_restore
 from runner.phases.inject import commit_overlays, prepare_guest, write_prepared
 from runner.phases.job import Job
@@ -54,6 +55,12 @@ FULL: tuple[Step, ...] = (
     Step("apply target", "Attach the volumes to the destination, root first.", "control", hand_over),
     Step("start", "Start the destination and wait for its status checks.", "control", start),
     Step("manifest finished", "Record that the destination has the volumes.", "node", finish),
+)
+
+# A plain restore: the full replication, of which nothing is kept for another one.
+RESTORE: tuple[Step, ...] = (
+    *FULL,
+    Step("forget", "Delete the integrity snapshots and digests: nothing will refer to them.", "control", forget_reference),
 )
 
 # From the data on, full and incremental are one: snapshot, inject, hand over.
