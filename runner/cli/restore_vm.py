@@ -11,6 +11,7 @@ from runner.cli.display import watching
 from runner.cli.job import START_MINUTES, open_job
 from runner.cli.replicate import tell_end
 from runner.journal import read_events
+from runner.phases.forget import forget_reference
 from runner.workflow.due import has_ended, restore_due
 from runner.workflow.replication import replicate
 
@@ -34,8 +35,11 @@ def restore_vm_command(
     """
     with watching(as_json) as watcher, open_job(spec, watcher, start_minutes=start_minutes) as job:
         run = restore_due(job)
-        ended = has_ended(job, run)
-        replicate(job.of(run))
+        job, ended = job.of(run), has_ended(job, run)
+        if ended:  # a run that died before, or in, its last step
+            with job.journal.step("forget"):
+                forget_reference(job)
+        replicate(job)
         events = read_events(job.home.events)
     if not as_json:
         tell_end(job.spec.name, run, ended, events)

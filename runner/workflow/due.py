@@ -136,8 +136,10 @@ def restore_due(job: Job) -> Run:
     if under_way is not None:
         raise OtherUnderWay(job.spec.name, "replicate")
     latest = job.manifests.latest()
+    if latest is not None and latest.status == "pruned":
+        raise RestoredOnce(job.spec.name)
     if latest is not None:
-        raise RestoredOnce(job.spec.name) if latest.status == "pruned" else AlreadyReplicated(job.spec.name, latest.generation)
+        raise AlreadyReplicated(job.spec.name, latest.generation)
     return _written(job, Run("full", 1, began=timestamp(), once=True))
 
 
@@ -146,7 +148,7 @@ def has_ended(job: Job, run: Run) -> bool:
     if job.home.generation(run.generation).exists() or run.generation not in job.manifests.generations():
         return False
     manifest = job.manifests.read(run.generation)
-    return manifest is not None and manifest.status == ("pruned" if run.once else "finished")
+    return manifest is not None and (manifest.status == "finished" or (run.once and manifest.status == "pruned"))
 
 
 def forget(job: Job) -> None:

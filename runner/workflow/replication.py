@@ -23,7 +23,12 @@ from schemas.errors import HotaddError
 
 _job: Job | None = None
 # A rollback is an incremental whose source is an older integrity snapshot.
-SEQUENCES: Mapping[str, Sequence[Step]] = {"full": FULL, "incremental": INCREMENTAL, "rollback": INCREMENTAL, "restore": RESTORE}
+SEQUENCES: Mapping[str, Sequence[Step]] = {
+    "full": FULL,
+    "incremental": INCREMENTAL,
+    "rollback": INCREMENTAL,
+    "restore": RESTORE,
+}
 
 
 class StepFailed(HotaddError):

@@ -60,14 +60,12 @@ FULL: tuple[Step, ...] = (
 # A plain restore: the full replication, of which nothing is kept for another one.
 RESTORE: tuple[Step, ...] = (
     *FULL,
-    Step("forget", "Delete the integrity snapshots and digests: nothing will refer to them.", "control", forget_reference),
+    Step("forget", "Delete the integrity snapshots and digests: nobody refers to them.", "control", forget_reference),
 )
 
 # From the data on, full and incremental are one: snapshot, inject, hand over.
 INCREMENTAL: tuple[Step, ...] = (
-    Step(
-        "preflight", "Check reference, source, account, access node, guest; give out slots.", "node", preflight
-    ),
+    Step("preflight", "Check reference, source, account, access node, guest; give out slots.", "node", preflight),
     Step("look ahead", "Snapshot large volumes while the destination still runs.", "control", look_ahead),
     Step("stop", "Stop the destination.", "control", stop),
     Step("apply detached first", "Detach the volumes from the destination.", "control", take_back),
