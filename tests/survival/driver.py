@@ -27,6 +27,7 @@ from runner.cli import drill as drill_command
 from runner.cli import drill_job
 from runner.cli import job as job_module
 from runner.cli import replicate as replicate_command
+from runner.cli import restore_vm as restore_command
 from runner.cli import status as status_command
 from runner.cli.main import run
 from runner.journal import Watcher
@@ -116,6 +117,7 @@ def serve(words: list[str], fate: Fate) -> int:
     job_module.stop_on_interrupt = stop_known
     replicate_command.watching = drill_command.watching = watching
     drift_command.say = fates.watch
+    restore_command.watching = watching
     endpoint.time = SimpleNamespace(sleep=lambda seconds: time.sleep(seconds / _HASTE))
     job_module.TerraformProject = drill_job.TerraformProject = SmallApplier
     replication.VERSION = fate.version
