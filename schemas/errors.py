@@ -56,3 +56,9 @@ class IntegrityViolated(HotaddError):
     """Bytes, or the record of them, are not what they must be."""
 
     exit_code: ClassVar[int] = INTEGRITY
+
+
+class UsageWrong(HotaddError):
+    """The command's words make no sense."""
+
+    exit_code: ClassVar[int] = USAGE

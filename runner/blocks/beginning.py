@@ -7,7 +7,7 @@ target is no blank any more, whatever the caller says: the earlier copy wrote th
 
 from __future__ import annotations
 
-import secrets
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -49,7 +49,7 @@ def begin(asked: Checkpoint, device: Device, digests: Path, checkpoint: Path) ->
             return Beginning(earlier, found)
         if earlier is not None:
             earlier.close()
-    run = secrets.token_bytes(16)
+    run = os.urandom(16)
     fresh = replace(asked, run=run.hex(), digest="", skips=_may_skip(asked, device, used))
     file = DigestFile.create(digests, disk=asked.disk, generation=asked.generation, size=asked.size, run=run)
     fresh.write(checkpoint)

@@ -15,7 +15,8 @@ from runner.blocks.device import Device
 from runner.blocks.digests import DATA, ZERO
 from runner.blocks.errors import RecordFailed
 from runner.blocks.fingerprint import Fingerprint
-from runner.blocks.pinned import refuse_misfit
+from runner.blocks.limit import RateLimit
+from runner.blocks.pinned import Pinned, refuse_misfit
 from runner.blocks.progress import Meter, Progress
 from runner.blocks.readback import check_device
 from runner.blocks.source import Source
@@ -60,6 +61,7 @@ def copy_disk(
     stop: Callable[[], bool] = lambda: False,
     threads: int = 4,
     save_bytes: int = SAVE_BYTES,
+    limit: RateLimit | None = None,
 ) -> CopyResult:
     """Copy a disk onto a device that may be larger (what lies behind the source's end is left alone).
 
@@ -68,7 +70,7 @@ def copy_disk(
     the last device flush (each 5 seconds or `save_bytes`), if source and device are still the same; else it starts
     over and writes zeroes too. When the device is given to anything else that writes to it, delete `checkpoint`
     and say `blank=False` from then on. `digests` gets its name when all is copied and verified. `progress` is called
-    about once a second, `stop` before each request.
+    about once a second, `stop` before each request. `limit` may be shared among disks.
 
     Raises `DeviceTooSmall`, `SameDisk`, `SourceChanged`, `ReadFailed`, `ShortRead`, `WriteFailed`, `FlushFailed`,
     `ReadBackDiffers`, `RecordFailed`, and `Stopped` when `stop` says so; of several errors the first.
@@ -83,14 +85,15 @@ def copy_disk(
     except OSError as error:
         raise RecordFailed(str(error.filename or digests), error) from error
     with contextlib.closing(beginning.digests):
-        copy = Transfer(source, device, beginning, stop, save_bytes)
+        pinned = Pinned(source, beginning.checkpoint.source)
+        copy = Transfer(pinned, device, beginning, stop=stop, save_bytes=save_bytes, limit=limit)
         copy.run(threads, Meter(disk, source.size, copy.resumed, progress, "copy"))
         if verify != "none":
             states = (DATA, ZERO) if verify == "full" or not beginning.checkpoint.skips else (DATA,)
             meter = Meter(disk, source.size, 0, progress, "verify")
             runs = beginning.digests.runs_of(states)
             check_device(device, beginning.digests, runs, threads, meter, copy.heed_stop)
-            copy.check_source()
+            pinned.check()
         digest = _finish(beginning, checkpoint)
     return CopyResult(
         bytes_total=source.size,

@@ -5,26 +5,25 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from itertools import groupby
 from threading import Lock
 
 from runner.blocks.beginning import Beginning
-from runner.blocks.buffers import is_zero
 from runner.blocks.device import Device
-from runner.blocks.digests import DATA, DIGEST_SIZE, ZERO, digest_of
+from runner.blocks.digesting import digested, stretches
+from runner.blocks.digests import DATA
 from runner.blocks.errors import (
     FlushFailed,
     ReadFailed,
     RecordFailed,
     ShortRead,
-    SourceChanged,
     Stopped,
     WriteFailed,
 )
 from runner.blocks.extent import BLOCK, Run, block_runs
+from runner.blocks.limit import RateLimit
+from runner.blocks.pinned import Pinned
 from runner.blocks.pool import Pool
 from runner.blocks.progress import Meter
-from runner.blocks.source import Source
 
 _REQUEST = 4  # blocks: 2 MiB; four threads of 2 MiB keep the 8 requests of 1 MiB in flight that EBS wants
 _ZERO_REQUEST = 128  # blocks: 64 MiB; the kernel zeroes one request to its end before a stop is seen
@@ -35,9 +34,17 @@ class Transfer:
     """The pass from source to device. A block counts as done once it is flushed and stands in the digest file."""
 
     def __init__(
-        self, source: Source, device: Device, beginning: Beginning, stop: Callable[[], bool], save_bytes: int
+        self,
+        source: Pinned,
+        device: Device,
+        beginning: Beginning,
+        *,
+        stop: Callable[[], bool],
+        save_bytes: int,
+        limit: RateLimit | None,
     ) -> None:
         self._source, self._device, self._stop, self._save_bytes = source, device, stop, save_bytes
+        self._limit = limit
         self._digests = beginning.digests
         self._checkpoint = beginning.checkpoint
         self._skips = beginning.checkpoint.skips
@@ -59,24 +66,12 @@ class Transfer:
             self._save(0)
             raise Stopped(self._checkpoint.disk, self._done(), self._source.size) from None
         except (ReadFailed, ShortRead) as error:
-            try:
-                self.check_source()  # a file that was truncated is a source that changed
-            except SourceChanged as change:
-                raise change from error
+            self._source.explain(error)
             with contextlib.suppress(Exception):  # the read error is the one to report
                 self._save(0)
             raise
-        self.check_source()
+        self._source.check()
         meter.report(self._done(), self._done_zero(), last=True)
-
-    def check_source(self) -> None:
-        """Raise `SourceChanged` unless the source is what it was at the start."""
-        try:
-            now = self._source.fingerprint()
-        except OSError as error:
-            raise SourceChanged(self._source.location, f"it cannot be looked up any more ({error.strerror})") from error
-        if changes := self._checkpoint.source.changes(now):
-            raise SourceChanged(self._source.location, changes)
 
     def heed_stop(self) -> None:
         """Raise `Stopped` if the user asked for it."""
@@ -84,7 +79,7 @@ class Transfer:
             raise Stopped(self._checkpoint.disk, self._done(), self._source.size)
 
     def _requests(self) -> Iterator[Run]:
-        for run in block_runs(self._source.extents(), self._source.size):
+        for run in block_runs(self._source.source.extents(), self._source.size):
             step = _REQUEST if run.data else _ZERO_REQUEST
             for first, count in self._digests.unknown_runs(run.first, run.count):
                 if not run.data and self._skips:
@@ -100,25 +95,15 @@ class Transfer:
             self._put(offset, length, None)
             self._note(run, b"", b"", length, 0)
             return
-        try:
-            self._source.read_into(offset, buffer[:length])
-        except OSError as error:
-            raise ReadFailed(self._source.location, offset, error) from error
-        whole = buffer[: run.count * BLOCK]
-        whole[length:] = bytes(len(whole) - length)
-        states, digests = bytearray(), bytearray()
-        for at in range(0, len(whole), BLOCK):
-            block = whole[at : at + BLOCK]
-            zero = is_zero(block)
-            states.append(ZERO if zero else DATA)
-            digests += bytes(DIGEST_SIZE) if zero else digest_of(block)
-        at = zero_bytes = 0
-        for state, blocks in groupby(states):
-            end = min(at + sum(1 for _ in blocks) * BLOCK, length)
-            self._put(offset + at, end - at, buffer[at:end] if state == DATA else None)
-            zero_bytes += 0 if state == DATA else end - at
-            at = end
-        self._note(run, bytes(states), bytes(digests), zero_bytes, length - zero_bytes)
+        if self._limit is not None:
+            self._limit.take(length, self.heed_stop)
+        self._source.read_into(offset, buffer[:length])
+        states, digests = digested(buffer, length)
+        zero_bytes = 0
+        for start, end, state in stretches(states, length):
+            self._put(offset + start, end - start, buffer[start:end] if state == DATA else None)
+            zero_bytes += 0 if state == DATA else end - start
+        self._note(run, states, digests, zero_bytes, length - zero_bytes)
 
     def _put(self, offset: int, length: int, data: memoryview | None) -> None:
         """Bring data, or zeroes if it is None, onto the device."""
@@ -165,7 +150,7 @@ class Transfer:
         except OSError as error:
             # The kernel reports a lost write once: what was taken must never be noted now.
             raise FlushFailed(self._device.path, -1, error) from error
-        self.check_source()
+        self._source.check()
         try:
             for run, states, digests in taken:
                 if run.data:

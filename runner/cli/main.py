@@ -5,14 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
-from typing import cast
-
-import typer
 
 from schemas.errors import FAILED, USAGE, HotaddError
 
-# typer carries its own click; its BadParameter is the public way to click's UsageError and ClickException.
-_UsageError = cast(type[typer.BadParameter], typer.BadParameter.__bases__[0])
 _INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 # Command (or group) to the module that holds its `app`, and the line shown in the overview.
@@ -41,6 +36,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "copy": ("runner.cli.copy", "Copy a disk image onto a device; needs no AWS at all."),
     "lab": ("runner.cli.lab", "An EC2 account in a box: up, down, env, console, guest."),
 }
+# These modules read their words themselves (`run`), because their start counts: typer takes 25 ms to load.
+_PLAIN = ("copy",)
 
 
 def main() -> None:
@@ -54,29 +51,21 @@ def run(words: list[str]) -> int:
         _overview()
         return 0 if words else USAGE
     if words[0] == "--version":
-        typer.echo("hotadd 0.1.0")
+        print("hotadd 0.1.0")
         return 0
     if words[0] not in COMMANDS:
-        typer.echo(f"hotadd: there is no command {words[0]}.\nhint: `hotadd --help` lists them.", err=True)
+        print(f"hotadd: there is no command {words[0]}.\nhint: `hotadd --help` lists them.", file=sys.stderr)
         return USAGE
-    app: typer.Typer = import_module(COMMANDS[words[0]][0]).app
-    # A group's own name is part of the program's name; a single command of a module is found by its name.
-    group = words[0] == "lab"
+    module = import_module(COMMANDS[words[0]][0])
     try:
-        command = typer.main.get_group(app)
-        prog, rest = (f"hotadd {words[0]}", words[1:]) if group else ("hotadd", words)
-        code = command.main(rest, prog_name=prog, standalone_mode=False)
-        return code if isinstance(code, int) else 0
-    except typer.Exit as stop:
-        return stop.exit_code
-    except _UsageError as error:
-        error.show()
-        return USAGE
-    except (typer.Abort, KeyboardInterrupt):
-        typer.echo("hotadd: interrupted. The same command goes on from here.", err=True)
+        if words[0] in _PLAIN:
+            return int(module.run(words[1:]))
+        return int(import_module("runner.cli.typed").run_app(module.app, words, group=words[0] == "lab"))
+    except KeyboardInterrupt:
+        print("hotadd: interrupted. The same command goes on from here.", file=sys.stderr)
         return _INTERRUPTED
     except HotaddError as error:
-        typer.echo(f"hotadd: {error}", err=True)
+        print(f"hotadd: {error}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
         # The reader of our output went away: as `head` ends a pipeline.
@@ -84,16 +73,16 @@ def run(words: list[str]) -> int:
         return FAILED
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        typer.echo(f"hotadd: {place}{error.strerror or error}.", err=True)
-        typer.echo("hint: Check that the path exists, that it is yours, and that the disk is not full.", err=True)
+        print(f"hotadd: {place}{error.strerror or error}.", file=sys.stderr)
+        print("hint: Check that the path exists, that it is yours, and that the disk is not full.", file=sys.stderr)
         return FAILED
 
 
 def _overview() -> None:
-    typer.echo("HotAdd replication of virtual machines into Amazon EC2, as infrastructure code.\n")
-    typer.echo("Usage: hotadd COMMAND [OPTIONS] ...\n")
+    print("HotAdd replication of virtual machines into Amazon EC2, as infrastructure code.\n")
+    print("Usage: hotadd COMMAND [OPTIONS] ...\n")
     width = max(map(len, COMMANDS)) + 2
     for name, (_, sentence) in COMMANDS.items():
-        typer.echo(f"  {name:<{width}}{sentence}")
-    typer.echo("\n`hotadd COMMAND --help` tells more. Exit codes: 0 done, 1 failed, 2 differences, 3 refused,")
-    typer.echo("4 integrity violated, 64 usage.")
+        print(f"  {name:<{width}}{sentence}")
+    print("\n`hotadd COMMAND --help` tells more. Exit codes: 0 done, 1 failed, 2 differences, 3 refused,")
+    print("4 integrity violated, 64 usage.")
