@@ -96,6 +96,8 @@ def replication_due(job: Job, mode: Mode = "auto", *, repair: bool = False) -> R
         raise OtherUnderWay(job.spec.name, "restore-vm")
     if under_way is not None and has_ended(job, under_way):
         return under_way
+    if under_way is not None and _is_overtaken(job, under_way):
+        under_way = None
     if under_way is None:
         under_way = _unrecorded(job, repair)
     if under_way is not None and mode != "full" and under_way.kind == "rollback":
@@ -148,7 +150,17 @@ def has_ended(job: Job, run: Run) -> bool:
     if job.home.generation(run.generation).exists() or run.generation not in job.manifests.generations():
         return False
     manifest = job.manifests.read(run.generation)
-    return manifest is not None and (manifest.status == "finished" or (run.once and manifest.status == "pruned"))
+    if manifest is None or manifest.finished < run.began:  # RFC 3339 in UTC sorts as text
+        return False
+    return manifest.status == "finished" or (run.once and manifest.status == "pruned")
+
+
+def _is_overtaken(job: Job, run: Run) -> bool:
+    """Whether the generation that a run was to make is there, and not by this run: another machine's, or put back."""
+    if job.home.generation(run.generation).exists() or run.generation not in job.manifests.generations():
+        return False
+    manifest = None if run.repair else job.manifests.read(run.generation)
+    return manifest is not None and manifest.status != "prepared"
 
 
 def forget(job: Job) -> None:

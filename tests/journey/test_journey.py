@@ -106,8 +106,8 @@ def test_no_credential_stands_in_what_is_kept(journey: Journey) -> None:
     assert kept and found == []
 
 
-def test_a_second_replication_is_refused_and_status_tells(journey: Journey) -> None:
-    again = hotadd(["replicate", str(journey.spec)], journey.lab)
+def test_a_second_full_replication_is_refused_and_status_tells(journey: Journey) -> None:
+    again = hotadd(["replicate", "--mode", "full", str(journey.spec)], journey.lab)
     assert again.returncode == 3
     assert "web01 is replicated (generation 1)" in again.stderr
     status = hotadd(["status", "--json", str(journey.spec)], journey.lab)

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,9 +26,11 @@ from botocore import endpoint
 from runner.cli import drift as drift_command
 from runner.cli import drill as drill_command
 from runner.cli import drill_job
+from runner.cli import history as history_command
 from runner.cli import job as job_module
 from runner.cli import replicate as replicate_command
 from runner.cli import restore_vm as restore_command
+from runner.cli import rollback as rollback_command
 from runner.cli import status as status_command
 from runner.cli.main import run
 from runner.journal import Watcher
@@ -41,7 +44,7 @@ from tests.survival import quick_guest
 _HASTE = 20
 _PATIENCE = 60.0
 
-USED = (replicate_command, status_command)  # loaded before the first fork
+USED = (history_command, replicate_command, rollback_command, status_command)  # loaded before the first fork
 
 
 @dataclass(frozen=True)
@@ -69,8 +72,10 @@ class _Fates:
     def __init__(self, fate: Fate) -> None:
         self._fate = fate
         self._seen = 0
+        self._lock = threading.Lock()
         self._step = ""
         self._written = 0
+        self.bytes: dict[str, int] = {}  # written to volumes, by step
         self.stopping = threading.Event()  # the run's own flag, once it has one
 
     def watch(self, event: Event) -> None:
@@ -83,10 +88,12 @@ class _Fates:
             if self._seen == fate.count:
                 self._strike()
 
-    def wrote(self, descriptor: int) -> None:
-        if self._step != self._fate.step or not self._fate.writes:
+    def wrote(self, descriptor: int, count: int) -> None:
+        if "/volumes/" not in os.readlink(f"/proc/self/fd/{descriptor}"):
             return
-        if "/volumes/" in os.readlink(f"/proc/self/fd/{descriptor}"):
+        with self._lock:
+            self.bytes[self._step] = self.bytes.get(self._step, 0) + count
+        if self._step == self._fate.step and self._fate.writes:
             self._written += 1
             if self._written == self._fate.writes:
                 self._strike()
@@ -98,8 +105,8 @@ class _Fates:
         os.kill(os.getpid(), signal.Signals[self._fate.signal])
 
 
-def serve(words: list[str], fate: Fate) -> int:
-    """One run of the command line; its exit code."""
+def serve(words: list[str], fate: Fate, written: Path | None = None) -> int:
+    """One run of the command line; its exit code. `written` gets the bytes written to volumes, by step."""
     fates = _Fates(fate)
 
     stop_on_interrupt = job_module.stop_on_interrupt
@@ -115,7 +122,7 @@ def serve(words: list[str], fate: Fate) -> int:
         yield fates.watch
 
     job_module.stop_on_interrupt = stop_known
-    replicate_command.watching = drill_command.watching = watching
+    replicate_command.watching = rollback_command.watching = drill_command.watching = watching
     drift_command.say = fates.watch
     restore_command.watching = watching
     endpoint.time = SimpleNamespace(sleep=lambda seconds: time.sleep(seconds / _HASTE))
@@ -126,13 +133,16 @@ def serve(words: list[str], fate: Fate) -> int:
         preflight.inspect, preflight.check = quick_guest.inspect, quick_guest.check
         inject.prepare, inject.check = quick_guest.prepare, quick_guest.check
         drill_copy.prepare, drill_copy.check = quick_guest.prepare, quick_guest.check
-    return run(words)
+    code = run(words)
+    if written is not None:
+        written.write_text(json.dumps(fates.bytes))
+    return code
 
 
 def _watched(write: Callable[..., int], fates: _Fates) -> Callable[..., int]:
     def watched(descriptor: int, *rest: Any) -> int:
         done = write(descriptor, *rest)
-        fates.wrote(descriptor)
+        fates.wrote(descriptor, done)
         return done
 
     return watched
@@ -152,7 +162,7 @@ def _fork(request: dict[str, Any]) -> int:
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             del os.environ[name]
         os.environ.update(request["env"])
-        code = serve(request["words"], Fate(**request["fate"]))
+        code = serve(request["words"], Fate(**request["fate"]), Path(request["out"] + ".written"))
         sys.stdout.flush()
     except BaseException as error:  # noqa: BLE001 - the fork must never run the server's loop
         sys.stderr.write(f"{type(error).__name__}: {error}\n")

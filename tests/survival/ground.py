@@ -82,6 +82,10 @@ class Driver:
         assert self._process.stdout is not None
         return dict(json.loads(self._process.stdout.readline()))
 
+    def written(self) -> dict[str, int]:
+        """Bytes that the last run, which came to its end, wrote to volumes, by step."""
+        return dict(json.loads(Path(f"{self._log}.written").read_text()))
+
     def close(self) -> None:
         """End the server."""
         assert self._process.stdin is not None
@@ -254,8 +258,16 @@ backend: {{local: {{path: {self.directory / "state"}}}}}
         state = json.loads((self.home / "terraform.tfstate").read_text())
         return {name: output["value"] for name, output in state["outputs"].items()}
 
-    def manifest(self) -> dict[str, Any]:
-        return dict(json.loads((self.home / "manifest" / "generation-0001.json").read_text()))
+    def manifest(self, generation: int = 1) -> dict[str, Any]:
+        return dict(json.loads((self.home / "manifest" / f"generation-{generation:04d}.json").read_text()))
+
+    def records(self, generation: int = 1) -> dict[str, dict[str, Any]]:
+        """The disks of a generation's manifest, by id."""
+        return {disk["id"]: disk for disk in self.manifest(generation)["disks"]}
+
+    def snapshot_file(self, generation: int, disk: str) -> Path:
+        """Where the lab keeps the bytes of a disk's integrity snapshot."""
+        return self.lab.info.layout.snapshot(self.records(generation)[disk]["integrity_snapshot_id"])
 
     def files(self) -> set[str]:
         """Every file of the home and of the machine's state, below their directories."""
