@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from runner.cli.job import manifests_of
 from runner.home import home_of
@@ -39,22 +38,9 @@ def history_command(
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
-    table = Table(title=loaded.name, title_justify="left")
-    for name in (
-        "generation",
-        "kind",
-        "status",
-        "created",
-        "seconds",
-        "GiB",
-        "MiB changed",
-        "MiB written",
-        "snapshots",
-    ):
-        table.add_column(name, no_wrap=name == "snapshots")
     for row in found:
-        table.add_row(*_cells(row))
-    Console().print(table)
+        for line in _lines(row):
+            typer.echo(line)
 
 
 def _row(store: ManifestStore, number: int) -> dict[str, Any]:
@@ -94,20 +80,16 @@ def _disk(manifest: Manifest, at: int) -> dict[str, Any]:
     }
 
 
-def _cells(row: dict[str, Any]) -> list[str]:
+def _lines(row: dict[str, Any]) -> Iterator[str]:
+    """A generation for people: a line of its own, and two a disk."""
     if "disks" not in row:
-        return [str(row["generation"]), "", row["status"], "", "", "", "", "", row.get("fault", "")]
-    disks = row["disks"]
-    total = {key: sum(disk[f"bytes_{key}"] for disk in disks) for key in ("volume", "changed", "written")}
+        yield f"{row['generation']}: {row['status']}" + (f" ({row['fault']})" if "fault" in row else "")
+        return
     kind = f"{row['kind']} of {row['base']}" if row["base"] else row["kind"]
-    return [
-        str(row["generation"]),
-        kind,
-        row["status"],
-        row["created"][:19] + "Z",
-        f"{row['seconds']:.0f}",
-        f"{total['volume'] / (1 << 30):.0f}",
-        f"{total['changed'] / _MIB:.1f}",
-        f"{total['written'] / _MIB:.1f}",
-        "\n".join(disk["integrity_snapshot_id"] for disk in disks),
-    ]
+    took = f", in {row['seconds']:.0f} s" if row["finished"] else ""
+    yield f"{row['generation']}: {kind}, {row['status']}, {row['created'][:19]}Z{took}"
+    for disk in row["disks"]:
+        changed, written = (disk[f"bytes_{what}"] / _MIB for what in ("changed", "written"))
+        of = disk["bytes_volume"] / (1 << 30)
+        yield f"   {disk['id']}: {changed:.1f} MiB changed, {written:.1f} MiB written of {of:.0f} GiB"
+        yield f"      {disk['integrity_snapshot_id']} of {disk['volume_id']}"

@@ -5,6 +5,7 @@ Which blocks these are is found here by comparing files, before hotadd is asked.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def blocks(content: bytes, other: bytes) -> set[int]:
 
 
 def is_up_to_date(made: Replication, generation: int) -> None:
-    """The integrity snapshots hold the source as it is now, the volumes that and the injection; the manifest says so."""
+    """The snapshots hold the source as it is now, the volumes that and the injection; the manifest says so."""
     manifest = made.manifest(generation)
     assert (manifest["status"], manifest["generation"]) == ("finished", generation)
     for disk, record in made.records(generation).items():
@@ -168,13 +169,14 @@ def test_a_change_list(replication: Callable[[str], Replication], honoured: bool
     changes = made.directory / "root.changes.json"
     made.edit(line, line.replace("boot:", f"changes: {changes}, boot:"))
     size = made.source("root").stat().st_size
-    head = '{"version": 1, "size": %d, ' % size
-    changes.write_text(head + '"id": "first", "base": "", "extents": []}')
+    told = {"version": 1, "size": size, "id": "first", "base": "", "extents": list[dict[str, int]]()}
+    changes.write_text(json.dumps(told))
     assert made.replicate().status == 0
     assert made.records(1)["root"]["source"]["change_id"] == "first"
     scribble(made.source("root"), (2 * MIB,), b"told")
-    extents = '"extents": [{"offset": %d, "length": 512}]}' % (2 * MIB)
-    changes.write_text(head + f'"id": "second", "base": "{"first" if honoured else "zeroth"}", ' + extents)
+    base = "first" if honoured else "zeroth"
+    told |= {"id": "second", "base": base, "extents": [{"offset": 2 * MIB, "length": 512}]}
+    changes.write_text(json.dumps(told))
     ended = made.replicate()
     assert ended.status == 0, ended.said
     is_up_to_date(made, 2)
