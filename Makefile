@@ -8,7 +8,7 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-
 # What `make test-fast` leaves out: everything that starts a process or takes its time.
 FAST := not (terraform or guestfs or boot or lab or node or process or thorough or slow)
 
-.PHONY: setup demo test test-fast test-all bench lint lock clean
+.PHONY: setup demo test test-fast test-all bench fuzz lint lock clean
 
 setup:
 	@.ci/setup
@@ -27,8 +27,14 @@ test-all: setup
 
 bench: setup
 	$(BIN)/python benchmarks/synth.py
+	PYTHONPATH=. $(BIN)/python benchmarks/plan.py
 	$(BIN)/python benchmarks/copy_disk.py
 	PYTHONPATH=. $(BIN)/python benchmarks/own_time.py
+	PYTHONPATH=. $(BIN)/python benchmarks/report.py
+
+# The readers of images that nobody vouches for, a minute in all; what fails is kept in tests/runner/blocks/crashes.
+fuzz: setup
+	PYTHONPATH=. $(BIN)/python tests/fuzz/run.py --seconds 60
 
 lint: setup
 	$(BIN)/ruff check .
@@ -41,6 +47,8 @@ lock: setup
 	$(BIN)/python -m pip install -q --target .cache/uv uv==0.13.9
 	.cache/uv/bin/uv pip compile -q --python /usr/bin/python3 --generate-hashes --all-extras --no-emit-index-url \
 		--no-emit-find-links --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+	echo 'checkov==3.3.30' | .cache/uv/bin/uv pip compile -q --python /usr/bin/python3 --generate-hashes --no-emit-index-url \
+		--no-emit-find-links --custom-compile-command "make lock" - -o checkov.lock
 
 clean:
 	rm -rf .venv .cache node_modules build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache \
