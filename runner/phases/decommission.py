@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from runner.aws.instances import find_instance, stop_instance
 from runner.aws.snapshots import delete_snapshot, find_snapshots
 from runner.aws.volumes import delete, find_tagged
+from runner.phases.drill_down import find_traces
 from runner.phases.job import Job
 from runner.phases.move import placement
 from runner.phases.recovery import recover
@@ -28,6 +29,17 @@ class NotMarked(Refused):
         )
 
 
+class DrilledNow(Refused):
+    """A drill's copy is up, whose state and working files lie in the home that is to go."""
+
+    def __init__(self, replication: str) -> None:
+        super().__init__(
+            f"A drill of {replication} is up, or one that died left something.",
+            "Remove it first: `hotadd drill --down`.",
+        )
+        self.replication = replication
+
+
 @dataclass(frozen=True)
 class Removal:
     """What a decommission would remove: Terraform addresses, and snapshot ids."""
@@ -41,6 +53,8 @@ def plan_removal(job: Job) -> Removal:
     """Plan the removal and guard it; nothing is changed."""
     if not job.spec.decommission:
         raise NotMarked(job.spec.name)
+    if find_traces(job.account, job.spec.name).ids:
+        raise DrilledNow(job.spec.name)
     project = job.project()
     unlock_dead(job, project)
     # What a dead run made goes into the state first, or it would stay; and a state that does not know what carries our
