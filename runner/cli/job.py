@@ -13,6 +13,7 @@ import typer
 
 from runner.aws.account import Account
 from runner.aws.bucket import BucketManifests
+from runner.aws.lock import BucketLock, held
 from runner.home import Home, home_of
 from runner.journal import Journal, Watcher
 from runner.manifests import Manifests, ManifestStore
@@ -49,12 +50,29 @@ def manifests_of(spec: Spec, home: Home) -> ManifestStore:
 
 
 @contextmanager
-def open_job(spec_file: Path, watcher: Watcher, *, start_minutes: float = START_MINUTES) -> Iterator[Job]:
-    """Load the spec, take the replication's lock, and give the job."""
+def open_job(
+    spec_file: Path, watcher: Watcher, *, start_minutes: float = START_MINUTES, break_lock: bool = False
+) -> Iterator[Job]:
+    """Load the spec, take the replication's lock (of an S3 backend the one there, too), and give the job.
+
+    Raises `AlreadyRunning`, `LockedElsewhere`, and `LockLost` at the end.
+    """
     spec = load_spec(spec_file)
     home = home_of(spec)
-    with home.locked(), stop_on_interrupt() as stop:
-        yield _job(spec, spec_file, home, watcher, stop, start_minutes, home.work)
+    with home.locked(), stop_on_interrupt() as stop, _locked_there(spec, break_lock) as lost:
+        yield _job(spec, spec_file, home, watcher, lambda: stop() or lost(), start_minutes, home.work)
+
+
+@contextmanager
+def _locked_there(spec: Spec, break_lock: bool) -> Iterator[Callable[[], bool]]:
+    """Hold the lock of an S3 backend; gives whether it was lost. A directory's lock is the home's own."""
+    lost = Flag()
+    if spec.backend.s3 is None:
+        yield lost.is_set
+        return
+    lock = BucketLock(Account(spec.backend.s3.region), spec.backend.s3, spec.name)
+    with held(lock, lost, break_it=break_lock):
+        yield lost.is_set
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -41,6 +42,7 @@ def replicate_command(
         bool, typer.Option("--repair", help="Believe no reference: compare whole volumes with the source.")
     ] = False,
     may_stop: Annotated[bool, typer.Option("--stop", help="Stop a destination that the spec protects.")] = False,
+    break_lock: Annotated[bool, typer.Option("--break-lock", help="Take the lock in S3 from its holder.")] = False,
 ) -> None:
     """Bring a machine's replica up to date: in full the first time, then only what changed.
 
@@ -49,7 +51,10 @@ def replicate_command(
     if dry_run:
         _tell_steps(spec, mode)
         return
-    with watching(as_json) as watcher, open_job(spec, watcher, start_minutes=start_minutes) as job:
+    with (
+        watching(as_json) as watcher,
+        open_job(spec, watcher, start_minutes=start_minutes, break_lock=break_lock) as job,
+    ):
         job = job if plan is None else hold(job, plan)
         run = replication_due(job, mode, repair=repair)
         ended = has_ended(job, run)

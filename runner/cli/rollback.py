@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -30,13 +31,17 @@ def rollback_command(
     as_json: Annotated[bool, typer.Option("--json", help="Events as JSON lines.")] = False,
     start_minutes: Annotated[float, typer.Option(min=0.1, help="How long a boot may take.")] = START_MINUTES,
     may_stop: Annotated[bool, typer.Option("--stop", help="Stop a destination that the spec protects.")] = False,
+    break_lock: Annotated[bool, typer.Option("--break-lock", help="Take the lock in S3 from its holder.")] = False,
 ) -> None:
     """Bring the volumes back to what an older generation's source was, as a new generation.
 
     The same volumes stay: what differs from that generation's integrity snapshot is read from it and written. The
     source is not needed. After a kill or an error, the same command goes on.
     """
-    with watching(as_json) as watcher, open_job(spec, watcher, start_minutes=start_minutes) as job:
+    with (
+        watching(as_json) as watcher,
+        open_job(spec, watcher, start_minutes=start_minutes, break_lock=break_lock) as job,
+    ):
         run = rollback_due(job, generation)
         ended = has_ended(job, run)
         replicate(replace(job.of(run), may_stop=may_stop))
