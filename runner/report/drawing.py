@@ -99,8 +99,8 @@ def strip(disks: Sequence[DiskMap], name: str) -> Markup:
 def bar(step: StepTime, longest: float) -> Markup:
     """How long a step took beside the longest."""
     width = max(0.5, 100 * step.seconds / longest) if longest > 0 else 0.5
-    drawn = tag("rect", width=f"{width:.1f}", height="10", rx="1", class_=f"bar {step.outcome}")
-    return tag("svg", drawn, class_="bars", viewBox="0 0 100 10", preserveAspectRatio="none", aria_hidden="true")
+    drawn = tag("rect", class_=step.outcome, width=f"{width:.1f}%", height="100%")
+    return tag("svg", drawn, class_="bars", aria_hidden="true")
 
 
 def encoded(made: BlockMap) -> str:
@@ -133,12 +133,17 @@ def _base36(number: int) -> str:
 def _paths(lines: Sequence[Sequence[Look]]) -> Iterator[Markup]:
     """A path for each look that occurs, the least telling first."""
     strokes: dict[Look, list[str]] = {}
+    ends: dict[Look, tuple[int, int]] = {}
     for row, line in enumerate(lines):
         at = 0
         for look, group in groupby(line):
             length = sum(1 for _ in group)
-            strokes.setdefault(look, []).append(f"M{at} {row}h{length}")
+            last, column = ends.get(look, (-1, 0))
+            # From the end of the stroke before it in the row: mostly a digit or two.
+            move = f"m{at - column} 0" if last == row else f"M{at} {row}"
+            strokes.setdefault(look, []).append(f"{move}h{length}")
             at += length
+            ends[look] = row, at
     for look in reversed(LOOKS):
         if look in strokes:
             path = "".join(strokes[look])

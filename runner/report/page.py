@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from importlib.resources import files
 
 from runner.report import quantities
-from runner.report.drawing import legend, strip
+from runner.report.drawing import COLUMNS, legend, strip
 from runner.report.findings import drift_told, drill_told
 from runner.report.machine import Machine
 from runner.report.markup import NOTHING, Content, Markup, joined, tag
@@ -17,15 +17,17 @@ from runner.report.section import section
 
 # Up to so many machines are shown opened; of more, the overview tells which to open.
 _OPENED = 3
+# All disks' maps together have about so many rows at most.
+_ROWS = 1800
 
 
 def cells_for(disks: int) -> int:
-    """How many cells a disk's map gets when the page has so many disks.
+    """How many cells a disk's map gets when the page has so many disks: 1 to 16 rows.
 
-    2,048 is 16 rows of 128. A cell costs up to 15 bytes where every second one differs, so a fleet gets fewer: 600
-    disks at 512 stay under 5 MB, whatever they hold.
+    Where every second cell differs, a cell costs up to 15 bytes. So 600 disks (200 machines) get 3 rows each and stay
+    under 5 MB whatever they hold; up to 112 disks get all 16.
     """
-    return next((cells for most, cells in ((64, 2048), (250, 1024), (1000, 512)) if disks <= most), 256)
+    return COLUMNS * max(1, min(16, _ROWS // max(1, disks)))
 
 
 def page(machines: Iterable[Machine], *, made: str, opened: int) -> str:

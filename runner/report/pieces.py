@@ -13,13 +13,11 @@ MOST = 20
 def table(heads: Iterable[tuple[str, bool]], rows: Iterable[Iterable[Content]], class_: str = "") -> Markup:
     """A table; heads are (text, whether its column holds numbers)."""
     columns = list(heads)
-    classes = ["number" if numeric else "" for _, numeric in columns]
-    top = [tag("th", text, scope="col", class_=c or False) for (text, _), c in zip(columns, classes, strict=True)]
-    lines = (
-        tag("tr", *(tag("td", cell, class_=c or False) for cell, c in zip(row, classes, strict=True))) for row in rows
-    )
-    body = tag("tbody", *lines)
-    return tag("div", tag("table", tag("thead", tag("tr", *top)), body, class_=class_ or False), class_="scroll")
+    # On the table, not on each cell: cells are most of what a fleet's page is made of.
+    classes = " ".join([*([class_] if class_ else []), *(f"n{at}" for at, (_, n) in enumerate(columns, 1) if n)])
+    top = tag("thead", tag("tr", *(tag("th", text) for text, _ in columns)))
+    body = tag("tbody", *(tag("tr", *(tag("td", cell) for cell in row)) for row in rows))
+    return tag("div", tag("table", top, body, class_=classes or False), class_="scroll")
 
 
 def mood(good: bool) -> str:
