@@ -156,6 +156,11 @@ def test_what_is_kept_is_a_copy_apart(drilled: Drilled, lab: Lab) -> None:
 
     again = drilled.drill()
     assert again.status == 3 and "A drill of drilled is up" in again.said, again.said
+    spec = drilled.machine.spec.read_text()
+    drilled.machine.spec.write_text(spec + "decommission: true\n")
+    refused = drilled.machine.run(["decommission", str(drilled.machine.spec), "--yes"])
+    assert refused.status == 3 and "A drill of drilled is up" in refused.said, refused.said
+    drilled.machine.spec.write_text(spec)
     status = drilled.drill("--status")
     assert verdict["instance_id"] in status.said and "passed  ssm true" in status.said
     assert drilled.drill("--down").status == 0
