@@ -14,6 +14,7 @@ ENTRIES = 512  # per grain table
 AT_END = 0xFFFFFFFFFFFFFFFF  # as grain directory offset: look in the footer
 _HEADER = struct.Struct("<4sIIQQQQIQQQB4sH")
 _HAS_NEWLINES, _ZERO_GRAINS, _COMPRESSED, _MARKERS = 1 << 0, 1 << 2, 1 << 16, 1 << 17
+_MAX_TABLES = 1 << 21  # 64 TiB in grains of 64 KiB, which is what VMware writes; the directory is held in memory: 8 MiB
 _MAX_GRAIN = 8192  # sectors: 4 MiB; VMware writes 128, and a grain is inflated in memory
 
 
@@ -68,6 +69,8 @@ def parse_header(data: bytes, file_size: int, location: str) -> SparseHeader:
     header = SparseHeader(
         capacity, grain, text_at, text_size, directory, bool(flags & _ZERO_GRAINS), bool(flags & _COMPRESSED)
     )
+    if header.tables > _MAX_TABLES:
+        raise refuse("grainSize", f"{grain} sectors make {header.tables} grain tables, {_MAX_TABLES} are allowed")
     if directory != AT_END and (directory == 0 or directory * SECTOR + header.tables * 4 > file_size):
         raise refuse(
             "gdOffset", f"{header.tables} entries at sector {directory} do not fit a file of {file_size} bytes"

@@ -58,7 +58,11 @@ class GrainMap:
             if not tables:
                 yield Extent(at, min(count * span, size - at), "hole")
                 continue
-            for kind, entries in groupby(self._numbers(tables), self._kind):
+            places = self._numbers(tables)
+            if min(places) > self._last_zero:  # all data, as most of a full disk is: one extent
+                yield Extent(at, min(count * span, size - at), "data")
+                continue
+            for kind, entries in groupby(places, self._kind):
                 end = min(at + sum(1 for _ in entries) * grain, size)
                 if end > at:
                     yield Extent(at, end - at, kind)
@@ -85,7 +89,9 @@ class GrainMap:
 
     def _check_tables(self) -> None:
         size = self._file.size
-        tables = sorted(sector for sector in self._directory if sector)
+        tables = array("I", filter(None, self._directory))
+        if any(later < sector for sector, later in zip(tables, tables[1:], strict=False)):
+            tables = array("I", sorted(tables))
         if tables and tables[-1] * SECTOR + _TABLE > size:
             raise self._refusal("grain directory", f"a grain table at sector {tables[-1]} lies beyond the end of file")
         if len(tables) * _TABLE > size or any(

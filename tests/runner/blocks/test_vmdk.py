@@ -125,6 +125,7 @@ def test_a_vmdk_is_copied_and_its_files_watched(bench, tmp_path):
         ({"grain": 0}, "grainSize"),
         ({"grain": 4}, "grainSize"),
         ({"grain": 129}, "grainSize"),
+        ({"grain": 8, "capacity": 2**36}, "grainSize"),
         ({"grain": 2**40}, "grainSize"),
         ({"entries": 2**31}, "numGTEsPerGT"),
         ({"entries": 0}, "numGTEsPerGT"),
