@@ -32,6 +32,9 @@ from schemas.spec import Spec
 
 Found = TypeVar("Found")
 
+# A machine that is replicated every hour has thousands; each costs a read, from S3 perhaps, and a line of the page.
+_GENERATIONS = 30
+
 
 def gather(spec: Spec, home: Home, manifests: ManifestStore, *, cells: int) -> Machine:
     """Everything of one machine; each disk's map has at most `cells` cells.
@@ -39,7 +42,7 @@ def gather(spec: Spec, home: Home, manifests: ManifestStore, *, cells: int) -> M
     What cannot be read is told in `faults` and left out: one damaged document must not hide the other machines.
     """
     faults: list[str] = []
-    generations = _generations(manifests, faults)
+    generations, older = _generations(manifests, faults)
     latest = generations[-1] if generations else None
     state = _tried(lambda: _state(spec, home), NO_STATE, faults)
     run = last_run(home.events)
@@ -62,6 +65,7 @@ def gather(spec: Spec, home: Home, manifests: ManifestStore, *, cells: int) -> M
         instance_id=outputs.instance_id if outputs is not None else "",
         access_node_id=outputs.access_node_id if outputs is not None else "",
         generations=generations,
+        older=older,
         disks=disks,
         steps=run.steps,
         since=run.since,
@@ -84,11 +88,12 @@ def _look(file: Path, kind: Kind, model: type[Found]) -> Found | None:
     return read_document(file.read_bytes(), kind, model, str(file)) if file.exists() else None
 
 
-def _generations(manifests: ManifestStore, faults: list[str]) -> tuple[Manifest, ...]:
+def _generations(manifests: ManifestStore, faults: list[str]) -> tuple[tuple[Manifest, ...], int]:
+    """The newest generations, and how many there are before them."""
     nothing: list[int] = []
     numbers = _tried(manifests.generations, nothing, faults)
-    found = [_tried(partial(manifests.read, number), None, faults) for number in numbers]
-    return tuple(manifest for manifest in found if manifest is not None)
+    found = [_tried(partial(manifests.read, number), None, faults) for number in numbers[-_GENERATIONS:]]
+    return tuple(manifest for manifest in found if manifest is not None), len(numbers[:-_GENERATIONS])
 
 
 def _state(spec: Spec, home: Home) -> StateFile:

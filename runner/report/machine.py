@@ -46,6 +46,7 @@ class DiskMap:
 class Machine:
     """One replicated machine. `phase` is None without a readable state, `since` is when the last run began.
 
+    `generations` are the newest, the last one last; `older` is how many there are before them.
     `holder` says who works on it now, `under_way` on what run that has not ended. `faults` are documents that could
     not be read, a sentence each.
     """
@@ -60,6 +61,7 @@ class Machine:
     instance_id: str
     access_node_id: str
     generations: tuple[Manifest, ...]
+    older: int
     disks: tuple[DiskMap, ...]
     steps: tuple[StepTime, ...]
     since: str

@@ -13,7 +13,6 @@ from schemas.outputs import PHASES
 
 # More disks than this are shown side by side, and their snapshots on demand.
 _LARGE = 4
-_GENERATIONS = 30
 
 
 def section(machine: Machine, *, opened: bool) -> Markup:
@@ -111,9 +110,9 @@ def _generations(machine: Machine) -> Markup:
         ("written", True),
         ("integrity snapshots", False),
     )
-    shown = machine.generations[::-1][:_GENERATIONS]
-    left = len(machine.generations) - len(shown)
-    more = tag("p", f"{quantities.count(left, 'older generation')} not shown.", class_="soft") if left else NOTHING
+    shown = machine.generations[::-1]
+    told = f"{quantities.count(machine.older, 'older generation')}: hotadd history lists all."
+    more = tag("p", told, class_="soft") if machine.older else NOTHING
     return joined(tag("h3", "Generations"), table(heads, map(_generation, shown), "generations"), more)
 
 

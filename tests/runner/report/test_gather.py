@@ -12,6 +12,7 @@ import pytest
 from runner.cli.main import run
 from runner.report.gather import gather
 from runner.report.machine import Machine
+from runner.report.page import page
 from runner.report.steps import last_run
 from tests.runner.report.document import parsed
 from tests.runner.report.ground import BLOCK, Ground, Painted
@@ -189,10 +190,10 @@ def test_one_damaged_document_hides_nothing_else(
     for ground in grounds:
         ground.two_generations()
     change(grounds[1])
-    page = tmp_path / "report.html"
-    assert run(["report", *(str(ground.spec_file) for ground in grounds), "-o", str(page)]) == 4
+    file = tmp_path / "report.html"
+    assert run(["report", *(str(ground.spec_file) for ground in grounds), "-o", str(file)]) == 4
     assert fault in capsys.readouterr().err
-    good, bad = parsed(page.read_text()).all("details", "card")
+    good, bad = parsed(file.read_text()).all("details", "card")
     assert (good.all("p", "bad"), len(good.all("svg", "map"))) == ([], 1)
     assert [fault in told.text for told in bad.all("p", "bad")] == [True]
     assert len(bad.all("svg", "map")) == 1
@@ -207,6 +208,20 @@ def test_the_page_goes_where_it_is_wanted(tmp_path: Path, capsysbinary: pytest.C
     assert run(["report", str(ground.spec_file), "-o", str(tmp_path / "deep" / "r.html")]) == 0
     assert (tmp_path / "deep" / "r.html").read_text().startswith("<!doctype html>")
     assert run(["report", str(tmp_path / "none.yaml")]) == 3
+
+
+def test_of_many_generations_the_newest_are_told(tmp_path: Path) -> None:
+    ground = Ground(tmp_path, "web01", (DISK,))
+    ground.two_generations()
+    newest = ground.manifests.read(2)
+    assert newest is not None
+    for number in range(3, 36):
+        ground.manifests.write(replace(newest, generation=number))
+    machine = known(ground)
+    assert ([one.generation for one in machine.generations], machine.older) == ([*range(6, 36)], 5)
+    (card,) = parsed(page(iter([machine]), made="", opened=1)).all("details", "card")
+    assert [row[0] for row in card.all("table", "generations")[0].rows()] == [str(n) for n in range(35, 5, -1)]
+    assert "5 older generations: hotadd history lists all." in card.text
 
 
 def test_a_disk_that_grew(tmp_path: Path) -> None:
