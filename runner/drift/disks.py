@@ -34,32 +34,32 @@ def look_at_disks(job: Job, manifest: Manifest, made: Temporaries, *, whole: boo
     wait_completed(job.account, volumes, job.stop, lambda said: job.journal.tell(STEP, said))
     states = find_states(job.account, [record.integrity_snapshot_id for record in manifest.disks])
     completed = {id_ for id_, (state, _) in states.items() if state == "completed"}
-    return tuple(
-        _disk(job, record, made.snapshots.get(record.id), record.integrity_snapshot_id in completed, whole)
-        for record in manifest.disks
-    )
+    found = []
+    for record in manifest.disks:
+        has_integrity = record.integrity_snapshot_id in completed
+        found.append(_disk(job, manifest.generation, record, made.snapshots.get(record.id), has_integrity, whole))
+    return tuple(found)
 
 
-def _disk(job: Job, record: DiskRecord, now: str | None, can_list: bool, whole: bool) -> DriftedDisk:
+def _disk(
+    job: Job, generation: int, record: DiskRecord, now: str | None, has_integrity: bool, whole: bool
+) -> DriftedDisk:
     if now is None:
         return _uncompared(record, f"the volume {record.volume_id} is gone")
-    digests, tell = _digests(job, record), _teller(job, record)
+    digests, tell = _digests(job, generation, record), _teller(job, record)
     with closing(digests) if digests is not None else nullcontext():
-        if can_list and not (whole and digests is not None):
-            with_what = "the digests" if digests is not None else "the integrity snapshot"
-            note = f"what was written since was compared with {with_what}"
-            found = find_drift(
-                job.account, record, now, _reference(job, record, digests), job.stop, _teller(job, record)
-            )
-        elif whole and digests is not None:
+        if whole and digests is not None:
             note = "every block was compared with the digests"
             reference = DigestReference(digests, record.digest_of_digests)
             found = find_drift_in_all(job.account, record, now, reference, job.stop, tell)
+        elif has_integrity:
+            against = "the digests" if digests is not None else "the integrity snapshot"
+            note = f"what was written since was compared with {against}"
+            found = find_drift(job.account, record, now, _reference(job, record, digests), job.stop, tell)
         else:
             way = "--whole compares every block with the digests" if digests is not None else "its digests are not here"
-            return _uncompared(
-                record, f"its integrity snapshot {record.integrity_snapshot_id} is gone or not completed; {way}"
-            )
+            gone = f"its integrity snapshot {record.integrity_snapshot_id} is gone, or not completed"
+            return _uncompared(record, f"{gone}; {way}")
         ranges = ranges_of(found, record.volume_bytes)
     return DriftedDisk(
         id=record.id,
@@ -85,9 +85,9 @@ def _reference(job: Job, record: DiskRecord, digests: DigestFile | None) -> Refe
     return SnapshotReference(job.account, record.integrity_snapshot_id, injected)
 
 
-def _digests(job: Job, record: DiskRecord) -> DigestFile | None:
-    """The digest file, where this machine has it. Raises `DigestsDamaged`."""
-    path = job.manifests.directory / record.digest_file
+def _digests(job: Job, generation: int, record: DiskRecord) -> DigestFile | None:
+    """The digest file, if it is here or can be brought here. Raises `DigestsDamaged`."""
+    path = job.manifests.fetch_digests(generation, record.id)
     return DigestFile.open(path) if path.exists() else None
 
 

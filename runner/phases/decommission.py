@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from runner.aws.instances import find_instance, stop_instance
 from runner.aws.snapshots import delete_snapshot, find_snapshots
+from runner.aws.temporary import find_temporary
+from runner.aws.temporary import remove as remove_temporary
 from runner.aws.volumes import delete, find_tagged
 from runner.phases.drill_down import find_traces
 from runner.phases.job import Job
@@ -82,6 +84,8 @@ def remove(job: Job, removal: Removal) -> None:
     with job.journal.step("delete snapshots"):
         for one in find_snapshots(job.account, job.spec.name):
             delete_snapshot(job.account, one.id)
+        for left in find_temporary(job.account, job.spec.name):
+            remove_temporary(job.account, left.id, job.stop)
     if outputs is not None:
         release_slots(job.spec, outputs.access_node_id)
     job.manifests.clear()
