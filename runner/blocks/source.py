@@ -87,5 +87,23 @@ def read_source(file: ByteFile, format: str, member: str = "") -> Source:
     return cast(Callable[[ByteFile], Source], _load(place))(file)
 
 
+def is_package(format: str) -> bool:
+    """Whether images of this format hold several files, and may state their digests."""
+    return format in _PACKAGES
+
+
+def check_stated(file: ByteFile, format: str, member: str = "") -> None:
+    """Hold what an image states of its own bytes against them, by reading them whole; the file is closed.
+
+    Packages do, in their manifests; the other formats state nothing. Opening a disk does not do this: it would read
+    all of it twice. Raises `PackageDiffers`, `ImageRefused`, `OSError`.
+    """
+    if not is_package(format):
+        file.close()
+        return
+    check = cast(Callable[[ByteFile, str, str], object], _load(("runner.blocks.package", "check_package")))
+    check(file, format, member)
+
+
 def _load(place: tuple[str, str]) -> object:
     return getattr(import_module(place[0]), place[1])

@@ -11,13 +11,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import NoReturn, cast
 
+from runner.blocks.bytefile import open_local
 from runner.blocks.copy import CopyResult, Verify, Zeroes, copy_disk
 from runner.blocks.delta import DeltaResult, copy_changes
 from runner.blocks.device import Device, open_device
 from runner.blocks.digests import DigestFile
 from runner.blocks.limit import RateLimit
 from runner.blocks.progress import Progress
-from runner.blocks.source import FORMATS, Source, open_source
+from runner.blocks.source import FORMATS, Source, check_stated, is_package, open_source
 from schemas.errors import DONE, Refused, UsageWrong
 
 
@@ -61,6 +62,8 @@ class _Asked:
 def run(words: list[str]) -> int:
     """Run `hotadd copy` with these words; its exit code. Raises `UsageWrong`, and what the engine raises."""
     asked = _asked(words)
+    if is_package(asked.format):
+        check_stated(open_local(asked.source), asked.format, asked.member)
     with ExitStack() as stack:
         source = stack.enter_context(closing(open_source(asked.source, asked.format, asked.member)))
         device = stack.enter_context(closing(open_device(asked.device)))

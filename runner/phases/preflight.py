@@ -15,7 +15,7 @@ from runner.phases.records import Placement, is_committed, placement_file, write
 from runner.phases.recovery import check_known
 from runner.phases.reservation import reserve
 from runner.phases.shell import check_shell
-from runner.phases.sources import open_disk
+from runner.phases.sources import check_disk, open_disk
 from schemas.errors import Refused
 from schemas.outputs import Outputs
 from schemas.slots import TooManyDisks
@@ -127,6 +127,7 @@ def _check_source(job: Job) -> None:
         with closing(open_disk(disk, job.account)) as source:
             if source.size > disk.size_gib * GIB:
                 raise DiskTooLarge(disk, source.size)
+        check_disk(disk, job.account)
 
 
 def _check_node(job: Job) -> Instance:

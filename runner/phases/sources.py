@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runner.aws.account import Account
 from runner.blocks.bytefile import ByteFile, open_local
-from runner.blocks.source import Source, open_source, read_source
+from runner.blocks.source import Source, check_stated, is_package, open_source, read_source
 from runner.phases.s3_file import S3File
 from schemas.errors import Refused
 from schemas.location import location_fault, s3_object
@@ -35,6 +35,15 @@ def open_place(location: str, format: str, member: str, account: Account) -> Sou
     if s3_object(location) is None:
         return open_source(location, format, member)
     return read_source(open_file(location, account), format, member)
+
+
+def check_disk(disk: Disk, account: Account) -> None:
+    """Hold what a disk's package states of it against its bytes, by reading them whole.
+
+    Raises `PackageDiffers`, what `open_file` raises, and errors of AWS.
+    """
+    if is_package(disk.format):
+        check_stated(open_file(disk.path, account), disk.format, disk.member)
 
 
 def open_file(location: str, account: Account) -> ByteFile:

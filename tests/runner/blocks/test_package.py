@@ -12,7 +12,8 @@ from runner.blocks.bytefile import open_local
 from runner.blocks.errors import FileMissing, ImageRefused, PackageDiffers, SourceMissing
 from runner.blocks.memory import MemoryDevice, MemorySource
 from runner.blocks.package import check_package, read_ovf
-from runner.blocks.source import open_source
+from runner.blocks.source import check_stated, open_source
+from runner.cli.copy import run
 from schemas.errors import HotaddError, Refused
 from tests.runner.blocks.package_made import archive, description, manifest, package
 from tests.runner.blocks.vmdk_made import GRAIN, SECTOR, sparse, streamed
@@ -127,6 +128,23 @@ def test_a_wrong_digest_is_refused(tmp_path, disk):
         assert caught.value.location.endswith("/disk.vmdk" if name == "disk" else "/vm.ovf")
     with pytest.raises(PackageDiffers):  # the description's is looked at whenever a disk is opened
         open_source(str(tmp_path / "text.ova"), "ova")
+    with pytest.raises(PackageDiffers):
+        check_stated(open_local(str(tmp_path / "disk.ova")), "ova", "disk.vmdk")
+    check_stated(open_local(str(tmp_path / "disk.ova")), "raw")  # states nothing
+
+
+def test_hotadd_copy_writes_nothing_of_a_package_that_was_changed(tmp_path, disk):
+    package(tmp_path / "vm.ova", {"disk.vmdk": disk[1]})
+    (tmp_path / "target").write_bytes(b"\xff" * len(disk[0]))
+    words = [str(tmp_path / "vm.ova"), str(tmp_path / "target"), "--format", "ova"]
+    whole = (tmp_path / "vm.ova").read_bytes()
+    (tmp_path / "vm.ova").write_bytes(whole.replace(b"ddb.virtualHWVersion", b"ddb.virtualHWversion"))
+    with pytest.raises(PackageDiffers):
+        run(words)
+    assert (tmp_path / "target").read_bytes() == b"\xff" * len(disk[0])
+    (tmp_path / "vm.ova").write_bytes(whole)
+    assert run([*words, "--verify", "full"]) == 0
+    assert (tmp_path / "target").read_bytes() == disk[0]
 
 
 @pytest.mark.parametrize(
