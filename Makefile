@@ -28,7 +28,7 @@ test-all: setup
 bench: setup
 	$(BIN)/python benchmarks/synth.py
 	PYTHONPATH=. $(BIN)/python benchmarks/plan.py
-	$(BIN)/python benchmarks/copy_disk.py
+	$(BIN)/python benchmarks/blocks
 	PYTHONPATH=. $(BIN)/python benchmarks/own_time.py
 	PYTHONPATH=. $(BIN)/python benchmarks/report.py
 
