@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import tempfile
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -27,6 +26,7 @@ from runner.blocks.qcow2_header import check_qcow2
 from runner.blocks.vhd_header import check_vhd
 from runner.blocks.vhdx_header import check_vhdx
 from runner.confinement import confined, identity
+from runner.listening import listens
 from runner.process import Leashed
 
 _SCRATCH = "/var/tmp"  # a path that the unprivileged user can reach; it holds two sockets
@@ -129,11 +129,8 @@ def _start(
     argv = [*prefix, "qemu-nbd", "--read-only", "--persistent", f"--shared={_CONNECTIONS}", f"--socket={socket}"]
     server = Leashed([*argv, "json:" + json.dumps(image)], pass_fds=fds)
     stack.callback(server.end)
-    deadline = time.monotonic() + _LISTEN_SECONDS
-    while not socket.is_socket():
-        if server.process.poll() is not None or time.monotonic() > deadline:
-            server.end()
-            said = server.process.stderr.read().decode(errors="replace") if server.process.stderr else ""
-            last = (said.strip().splitlines() or ["qemu-nbd does not listen"])[-1]
-            raise SourceUnusable(location, last.rpartition("': ")[2])
-        time.sleep(0.005)
+    if not listens(server, socket, _LISTEN_SECONDS):
+        server.end()
+        said = server.process.stderr.read().decode(errors="replace") if server.process.stderr else ""
+        last = (said.strip().splitlines() or ["qemu-nbd does not listen"])[-1]
+        raise SourceUnusable(location, last.rpartition("': ")[2])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import stat
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from blake3 import blake3
 from runner.confinement import without_network
 from runner.guest.qcow2 import CLUSTER_BYTES, Qcow2
 from runner.guest.refusals import ConversionFailed
+from runner.listening import listens
 from runner.process import Leashed, run
 
 _CREATE_SECONDS = 60.0
@@ -49,13 +49,10 @@ def served(device: Path, socket: Path, owner: tuple[int, int]) -> Iterator[None]
         + ["--image-opts", image]
     )
     try:
-        deadline = time.monotonic() + _LISTEN_SECONDS
-        while not socket.is_socket():
-            if server.process.poll() is not None or time.monotonic() > deadline:
-                server.end()
-                said = server.process.stderr.read().decode(errors="replace") if server.process.stderr else ""
-                raise ConversionFailed(f"opening {device}", said.strip() or "qemu-nbd does not listen")
-            time.sleep(0.01)
+        if not listens(server, socket, _LISTEN_SECONDS):
+            server.end()
+            said = server.process.stderr.read().decode(errors="replace") if server.process.stderr else ""
+            raise ConversionFailed(f"opening {device}", said.strip() or "qemu-nbd does not listen")
         os.chown(socket, *owner)
         yield
     finally:

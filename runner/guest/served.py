@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from runner.confinement import without_network
 from runner.guest.refusals import ConversionFailed
+from runner.listening import listens
 from runner.process import Leashed
 
 _LISTEN_SECONDS = 60.0  # the plugin imports our readers and opens the image: a second, or a walk over S3
@@ -49,12 +49,9 @@ def served(disk: ServedDisk, socket: Path, owner: tuple[int, int]) -> Iterator[N
             stderr=log,
         )
     try:
-        deadline = time.monotonic() + _LISTEN_SECONDS
-        while not socket.is_socket():
-            if server.process.poll() is not None or time.monotonic() > deadline:
-                words = " / ".join(said.read_text(errors="replace").split("\n"))[-_SAID_MOST:]
-                raise ConversionFailed("serving a source disk", words.strip(" /") or "nbdkit does not listen")
-            time.sleep(0.02)
+        if not listens(server, socket, _LISTEN_SECONDS):
+            words = " / ".join(said.read_text(errors="replace").split("\n"))[-_SAID_MOST:]
+            raise ConversionFailed("serving a source disk", words.strip(" /") or "nbdkit does not listen")
         os.chown(socket, *owner)
         yield
     finally:
