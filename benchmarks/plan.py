@@ -2,8 +2,8 @@
 
     python benchmarks/plan.py [--machines 200] [--json]
 
-Every plan is predicted from the synthesized stack and the state; nothing is asked of AWS. The markdown must fit into one
-comment on a pull request.
+Every plan is predicted from the synthesized stack and the state; nothing is asked of AWS. The markdown must fit into
+one comment on a pull request.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from runner.plan.markdown import MOST
 from synth import write_specs
+
+from runner.plan.markdown import MOST
 
 ROOT = Path(__file__).parents[1]
 TARGET_SECONDS = 60.0
