@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from tests.survival.ground import Replication
+from tests.survival.ground import DISKS, Replication
 from tests.survival.holding import assert_holds
 from tests.survival.quick_guest import injected
 
@@ -32,10 +33,15 @@ def blocks(content: bytes, other: bytes) -> set[int]:
 
 def is_up_to_date(made: Replication, generation: int) -> None:
     """The snapshots hold the source as it is now, the volumes that and the injection; the manifest says so."""
+    holds(made, generation, {disk: made.source(disk).read_bytes() for disk in DISKS})
+
+
+def holds(made: Replication, generation: int, contents: Mapping[str, bytes]) -> None:
+    """The snapshots hold these contents by disk id, the volumes those and the injection; the manifest says so."""
     manifest = made.manifest(generation)
     assert (manifest["status"], manifest["generation"]) == ("finished", generation)
-    for disk, record in made.records(generation).items():
-        source = made.source(disk).read_bytes()
-        assert record["volume_id"] == made.outputs()["volumes"][disk]
-        assert_holds(made.snapshot_file(generation, disk), source)
-        assert_holds(made.volume_file(disk), injected(source))
+    assert set(made.records(generation)) == set(contents)
+    for disk, content in contents.items():
+        assert made.records(generation)[disk]["volume_id"] == made.outputs()["volumes"][disk]
+        assert_holds(made.snapshot_file(generation, disk), content)
+        assert_holds(made.volume_file(disk), injected(content))
