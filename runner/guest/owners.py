@@ -1,6 +1,7 @@
-"""Which files own the bytes of a disk: debugfs's answers for ext2/3/4, read inside the appliance without mounting.
+"""Which files own the bytes of a disk, as far as the appliance's tools can tell; the rest is told as such.
 
-`icheck` tells the inode of a block, `ncheck` a path of an inode. What no file system can tell is told as such.
+On ext2/3/4 debugfs answers without mounting: `icheck` tells the inode of a block, `ncheck` a path of an inode. XFS is
+mounted, and each of its files asked where it lies (FIEMAP, as filefrag prints it): that takes a while on many files.
 """
 
 from __future__ import annotations
@@ -11,14 +12,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from runner.guest.appliance import Appliance
+from runner.guest.extents import SPANS_MOST, files_of
 
 Span = tuple[int, int]  # offset and length in bytes
 
 _EXT = ("ext2", "ext3", "ext4")
+_XFS = "xfs"
 # Blocks a question: a command line of the appliance's shell takes 128 KiB in one word, a number up to 11 characters.
 _ASKED = 8000
-# Each question reads all inode tables. 256 Ki blocks of 4 KiB are 1 GiB of drift: no list of files helps beyond that.
-_BLOCKS_MOST = 1 << 18
+# Each question reads all inode tables; no list of files helps beyond a GiB of drift.
+_BYTES_MOST = 1 << 30
 _SECTOR = 512
 # "Special inodes" of the ext4 disk layout (kernel documentation).
 _SPECIAL = {1: "bad blocks", 3: "user quota", 4: "group quota", 5: "boot loader", 7: "resize", 8: "journal"}
@@ -76,11 +79,14 @@ def find_owners(appliance: Appliance, asked: Sequence[Sequence[Span]]) -> Owners
         for disk, spans in sorted(_inside(_pieces(appliance, device), asked).items()):
             length = sum(one for _, one in spans)
             unseen[disk] -= length
-            if kind in _EXT:
-                owned = list(_ext_owners(appliance, device, disk, spans))
+            if kind in _EXT or (kind == _XFS and len(spans) <= SPANS_MOST):
+                told = _ext_files(appliance, device, spans) if kind in _EXT else files_of(appliance, device, spans)
+                owned = [Owned(disk, device, _clean(path), size) for size, path in told]
                 files += owned
                 left = length - sum(one.bytes for one in owned)
-                why = f"free, metadata or past the first GiB of the {kind} on {device}"
+                why = f"free, metadata or deleted files of the {kind} on {device}"
+                if length > _BYTES_MOST:
+                    why += ", or more than is looked up"
             else:
                 left, why = length, f"{f'{kind} on ' if kind else ''}{device}, which cannot be read by file"
             if left > 0:
@@ -149,13 +155,14 @@ def _by_number(appliance: Appliance) -> Mapping[str, str]:
     return {numbers[kernel]: name for kernel, name in names.items() if kernel in numbers}
 
 
-def _ext_owners(appliance: Appliance, device: str, disk: int, spans: Sequence[Span]) -> Iterator[Owned]:
+def _ext_files(appliance: Appliance, device: str, spans: Sequence[Span]) -> Iterator[tuple[int, str]]:
     name = appliance.blkid(device)["DEVNAME"]
     told = _BLOCK_SIZE.search(appliance.tool(["debugfs", "-R", "show_super_stats -h", name]))
     if told is None:
         return
     size = int(told[1])
-    blocks = sorted({b for at, length in spans for b in range(at // size, -(-(at + length) // size))})[:_BLOCKS_MOST]
+    inside = {block for at, length in spans for block in range(at // size, -(-(at + length) // size))}
+    blocks = sorted(inside)[: _BYTES_MOST // size]
     inodes: Counter[int] = Counter()
     for first in range(0, len(blocks), _ASKED):
         question = " ".join(map(str, blocks[first : first + _ASKED]))
@@ -167,8 +174,7 @@ def _ext_owners(appliance: Appliance, device: str, disk: int, spans: Sequence[Sp
         question = " ".join(map(str, asked[first : first + _ASKED]))
         paths |= parse_pairs(appliance.tool(["debugfs", "-R", f"ncheck {question}", name]))
     for inode, count in inodes.items():
-        path = f"[{_SPECIAL[inode]}]" if inode in _SPECIAL else _clean(paths.get(inode, f"[inode {inode}]"))
-        yield Owned(disk, device, path, count * size)
+        yield count * size, f"[{_SPECIAL[inode]}]" if inode in _SPECIAL else paths.get(inode, f"[inode {inode}]")
 
 
 def _clean(path: str) -> str:

@@ -53,19 +53,43 @@ def test_a_span_is_cut_to_a_piece_of_a_device(span: tuple[int, int], found: tupl
 @pytest.mark.guestfs
 @pytest.mark.process
 def test_the_files_of_blocks_are_those_that_debugfs_says_have_them(tmp_path: Path) -> None:
+    """A third disk holds a file on XFS, whose extents xfs_db tells."""
     root, data = small_guest.build(tmp_path)
     size = _block_size(data)
     owned = [PARTITION + block * size for block in _blocks(data, "/orders.txt")]
     issue = PARTITION + _blocks(root, "/etc/os-release")[0] * size
     spans = [[(issue, size), (0, 512)], [(owned[0], 10 * size), (owned[-1], size), (PARTITION, 1024)]]
-    disks = [GuestDisk("root", root, True), GuestDisk("data", data, False)]
+    other = tmp_path / "xfs.raw"
+    at, length = _xfs(other, tmp_path)
+    spans.append([(at - 8192, 12288), (at + length - 4096, 4096), (0, 512)])
+    disks = [GuestDisk("root", root, True), GuestDisk("data", data, False), GuestDisk("xfs", other, False)]
     found = whose(disks, spans, tmp_path / "work")
     assert {(f.disk, f.path, f.bytes) for f in found.files} == {
         (0, "/etc/os-release", size),
         (1, "/orders.txt", 11 * size),
+        (2, "/srv/mine", 8192),
     }
-    assert [(r.disk, r.bytes) for r in found.rest] == [(1, 1024), (0, 512)]
-    assert "outside of every file system" in found.rest[1].why
+    assert sorted((r.disk, r.bytes) for r in found.rest) == [(0, 512), (1, 1024), (2, 8704)]
+    assert "outside of every file system" in next(r.why for r in found.rest if r.disk == 0)
+
+
+def _xfs(image: Path, directory: Path) -> tuple[int, int]:
+    """A whole disk of XFS with two files; offset and length in bytes of `/srv/mine` on it, as xfs_db says."""
+    content, prototype = directory / "content", directory / "prototype"
+    content.write_bytes(b"file" * 100_000)
+    files = f"other ---644 0 0 {content}\nsrv d--755 0 0\nmine ---644 0 0 {content}\n$\n$\n"
+    prototype.write_text(f"/\n0 0\nd--755 0 0\n{files}")
+    with open(image, "wb") as file:
+        file.truncate(320 * MIB)
+    subprocess.run(["mkfs.xfs", "-q", "-p", str(prototype), str(image)], check=True)
+    words = _xfs_db(image, "path /srv/mine", "bmap").split()  # data offset 0 startblock 32792 (1/24) count 98 flag 0
+    sector = _xfs_db(image, f"convert fsblock {words[4]} daddr").split()[0]
+    return int(sector, 16) * 512, int(words[7]) * 4096
+
+
+def _xfs_db(image: Path, *commands: str) -> str:
+    words = [word for command in commands for word in ("-c", command)]
+    return subprocess.run(["xfs_db", "-r", *words, str(image)], check=True, capture_output=True, text=True).stdout
 
 
 def _debugfs(disk: Path, request: str) -> str:
