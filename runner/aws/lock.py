@@ -111,6 +111,13 @@ class BucketLock:
             with aws_errors("s3:DeleteObject"):
                 self._account.s3.delete_object(Bucket=self._backend.bucket, Key=self.key)
 
+    def holder(self) -> str:
+        """Who holds it now, in words; empty if nobody does, or nobody has been heard of for too long."""
+        found = self._look()
+        if found is None or found[2] > LIFE or self._is_dead(found[0]):
+            return ""
+        return f"{found[0].words}, since {found[0].since}"
+
     def _is_dead(self, holder: Holder) -> bool:
         """Whether a holder on this very machine is gone: the home's lock, which is held here, is the kernel's."""
         return (holder.host, holder.user) == (self._me.host, self._me.user) and not _lives(holder.pid)

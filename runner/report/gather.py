@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from runner.aws.account import Account
 from runner.aws.bucket import read_object
+from runner.aws.lock import BucketLock
 from runner.blocks.digests import DigestFile
 from runner.blocks.errors import DigestsDamaged
 from runner.home import Home
@@ -51,7 +52,7 @@ def gather(spec: Spec, home: Home, manifests: ManifestStore, *, cells: int) -> M
     before = _before(generations)
     disks = () if latest is None else tuple(_disk(one, latest, before, manifests, drift, cells) for one in latest.disks)
     under_way = _tried(lambda: run_under_way(home, latest), None, faults)
-    holder = home.holder()
+    holder = _tried(lambda: _holder(spec, home), "", faults)
     told, healthy = standing(latest, run.last, under_way, holder)
     outputs = state.outputs
     return Machine(
@@ -81,6 +82,12 @@ def _tried(read: Callable[[], Found], otherwise: Found, faults: list[str]) -> Fo
     except HotaddError as error:
         faults.append(error.sentence)
         return otherwise
+
+
+def _holder(spec: Spec, home: Home) -> str:
+    """Who works on it, on this machine or another; empty if nobody does."""
+    s3 = spec.backend.s3
+    return home.holder() or ("" if s3 is None else BucketLock(Account(s3.region), s3, spec.name).holder())
 
 
 def _look(file: Path, kind: Kind, model: type[Found]) -> Found | None:

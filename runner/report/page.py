@@ -11,7 +11,7 @@ from runner.report import quantities
 from runner.report.drawing import COLUMNS, legend, strip
 from runner.report.findings import drift_told, drill_told
 from runner.report.machine import Machine
-from runner.report.markup import NOTHING, Content, Markup, joined, tag
+from runner.report.markup import NOTHING, Content, Markup, tag
 from runner.report.pieces import mood, table
 from runner.report.section import section
 
@@ -36,15 +36,19 @@ def page(machines: Iterable[Machine], *, made: str, opened: int) -> str:
     Nothing may run or be loaded but the one style and the one script, which are named by their digests.
     """
     sections: list[Markup] = []
+    calling: list[tuple[Content, ...]] = []  # for somebody to look at them: these come first
     rows: list[tuple[Content, ...]] = []
-    tally = {"replicated": 0, "not well": 0, "drifted": 0, "drill failed": 0}
+    tally = {"machines": 0, "replicated": 0, "not well": 0, "drifted": 0, "drill failed": 0}
     for machine in machines:
         sections.append(section(machine, opened=opened <= _OPENED))
-        rows.append(_row(machine))
+        failed = machine.drill is not None and machine.drill.verdict == "failed"
+        drifted = machine.drift is not None and machine.drift.differs
+        (rows if machine.healthy and not failed and not drifted else calling).append(_row(machine))
+        tally["machines"] += 1
         tally["replicated"] += any(one.status == "finished" for one in machine.generations)
         tally["not well"] += not machine.healthy
-        tally["drifted"] += machine.drift is not None and machine.drift.differs
-        tally["drill failed"] += machine.drill is not None and machine.drill.verdict == "failed"
+        tally["drifted"] += drifted
+        tally["drill failed"] += failed
     style, script = _own("page.css"), _own("page.js")
     policy = (
         f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; img-src data:; "
@@ -61,8 +65,16 @@ def page(machines: Iterable[Machine], *, made: str, opened: int) -> str:
         tag("style", Markup(style)),
     )
     title = tag("header", tag("h1", "Replications"), tag("p", f"as of {quantities.moment(made)}", class_="soft"))
-    overview = _overview(len(rows), tally, rows) if len(rows) > 1 else NOTHING
-    body = tag("body", title, overview, legend(), tag("main", *sections), tag("script", Markup(script)))
+    several = tally["machines"] > 1
+    body = tag(
+        "body",
+        title,
+        _figures(tally) if several else NOTHING,
+        legend(),
+        _overview(calling + rows) if several else NOTHING,
+        tag("main", *sections),
+        tag("script", Markup(script)),
+    )
     return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
 
 
@@ -74,9 +86,11 @@ def _digest(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _overview(machines: int, tally: dict[str, int], rows: list[tuple[Content, ...]]) -> Markup:
-    counts = {"machine" if machines == 1 else "machines": machines, **tally}
-    figures = tag("ul", *(tag("li", tag("b", f"{n:,}"), name) for name, n in counts.items()), class_="figures")
+def _figures(tally: dict[str, int]) -> Markup:
+    return tag("ul", *(tag("li", tag("b", f"{n:,}"), name) for name, n in tally.items()), class_="figures")
+
+
+def _overview(rows: list[tuple[Content, ...]]) -> Markup:
     heads = (
         ("machine", False),
         ("state", False),
@@ -87,7 +101,7 @@ def _overview(machines: int, tally: dict[str, int], rows: list[tuple[Content, ..
         ("drill", False),
         ("all its disks", False),
     )
-    return joined(figures, tag("div", tag("div", table(heads, rows), class_="inside"), class_="card overview"))
+    return tag("div", tag("div", table(heads, rows), class_="inside"), class_="card overview")
 
 
 def _row(machine: Machine) -> tuple[Content, ...]:

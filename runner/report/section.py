@@ -122,7 +122,8 @@ def _generation(manifest: Manifest) -> tuple[Content, ...]:
     whole = sum(disk.volume_bytes for disk in manifest.disks)
     changed = sum(disk.bytes_changed for disk in manifest.disks)
     written = sum(disk.bytes_written for disk in manifest.disks)
-    snapshots = joined(*(tag("div", id_of(disk.integrity_snapshot_id)) for disk in manifest.disks))
+    ids = [(tag("span", f"{disk.id} ", class_="soft"), id_of(disk.integrity_snapshot_id)) for disk in manifest.disks]
+    snapshots = joined(*(tag("div", *(both if len(ids) > 1 else both[1:])) for both in ids))
     if len(manifest.disks) > _LARGE:
         snapshots = tag("details", tag("summary", f"{len(manifest.disks)} snapshots"), snapshots, class_="more")
     return (

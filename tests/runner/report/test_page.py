@@ -132,7 +132,7 @@ def test_phase_generations_and_steps(ground: Ground) -> None:
     assert facts["Destination"] == "i-0aaaaaaaaaaaaaaa1"
     assert (facts["Drift"], facts["Drill"]) == ("never checked", "never drilled")
     second, first = after(shown, "Generations")[0].all("table")[0].rows()
-    snapshots = ["snap-00000000000000002" * 2, "snap-00000000000000001" * 2]
+    snapshots = ["".join(f"{disk} snap-{n:017x}" for disk in ("root", "data")) for n in (2, 1)]
     size, changed = "288 MiB", "12.5 MiB"
     took = "4 min 05 s"
     assert second == [
@@ -230,14 +230,15 @@ def test_the_overview_counts_and_leads_to_each(tmp_path: Path) -> None:
         one.two_generations()
         one.drift(disks=()) if at else one.drift()
     grounds[0].drill(reason="It did not boot.")
+    grounds.reverse()
     shown = parsed(page((machine(one) for one in grounds), made=MADE, opened=3))
     figures = [li.text for li in shown.all("ul", "figures")[0].all("li")]
     assert figures == ["3machines", "2replicated", "0not well", "1drifted", "1drill failed"]
     rows = shown.all("div", "overview")[0].all("table")[0].rows()
     assert [row[:7] for row in rows] == [
-        ["web0", "replicated", "target", "2", "12.5 MiB", "1 MiB", "failed"],
-        ["web1", "replicated", "target", "2", "12.5 MiB", "none", "never drilled"],
+        ["web0", "replicated", "target", "2", "12.5 MiB", "1 MiB", "failed"],  # what calls for somebody comes first
         ["web2", "not replicated yet", "–", "–", "–", "never checked", "never drilled"],
+        ["web1", "replicated", "target", "2", "12.5 MiB", "none", "never drilled"],
     ]
     ids = {one.attributes.get("id") for one in shown.all("details")}
     assert {a.attributes["href"].removeprefix("#") for a in shown.all("a")} <= ids

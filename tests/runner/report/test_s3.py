@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import boto3
@@ -47,12 +48,15 @@ def test_everything_is_read_from_the_bucket(tmp_path: Path, monkeypatch: pytest.
             store.write(made)
         state = (ground.home.directory / "terraform.tfstate").read_bytes()
         client.put_object(Bucket="replicas", Key="prod/web01/terraform.tfstate", Body=state)
+        lock = {"host": "node-2", "user": "ops", "pid": 7, "since": "2026-11-23T09:00:00Z", "token": "ab"}
+        client.put_object(Bucket="replicas", Key="prod/web01/lock.json", Body=json.dumps(lock))
 
         monkeypatch.setenv("HOTADD_HOME", str(tmp_path / "second"))
         page = tmp_path / "report.html"
         assert run(["report", str(ground.spec_file), "-o", str(page)]) == 0
         (card,) = parsed(page.read_text()).all("details", "card")
-        assert card.all("span", "state")[0].text == "replicated"
+        assert card.all("span", "state")[0].text == "running"
+        assert "process 7 of ops on node-2, since 2026-11-23T09:00:00Z" in card.all("dl")[0].text
         assert [li.text for li in card.all("li", "here")] == ["target"]
         counts = {row[0]: row[1] for row in card.all("div", "disk")[0].all("table")[0].rows()}
         assert counts == {"drifted": "0", "changed": "3", "injected": "1", "unchanged": "1", "zero": "1"}
