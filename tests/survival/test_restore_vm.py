@@ -70,6 +70,15 @@ def test_what_comes_after_is_refused_with_the_reason(once: Replication, command:
     assert once.effects() == before
 
 
+def test_a_repair_takes_it_into_replication(once: Replication) -> None:
+    status, told = _run(once, "replicate", "--repair")
+    assert status == 0, told
+    assert "once: replicated" in _run(once, "status")[1]
+    assert len(once.left()["snapshots"]) == len(DISKS) and len(once.left()["volumes"]) == len(DISKS)
+    for disk in DISKS:
+        assert_holds(once.volume_file(disk), injected(once.source(disk).read_bytes()))
+
+
 def test_it_can_still_be_removed(once: Replication) -> None:
     once.spec.write_text(once.spec.read_text() + "decommission: true\n")
     status, told = _run(once, "decommission", "--yes")
