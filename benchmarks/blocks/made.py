@@ -35,7 +35,8 @@ class Disks:
 
     def text(self) -> Path:
         """The same layout; its data can be compressed, as a file system's can."""
-        words = [random.Random(self.seed).randbytes(8) for _ in range(4096)]
+        chosen = random.Random(self.seed)
+        words = [chosen.randbytes(8) for _ in range(4096)]
 
         def piece(chance: random.Random, size: int) -> bytes:
             return b"".join(chance.choices(words, k=size // 8))
