@@ -36,8 +36,8 @@ _MAGIC = b"HOTADDIG"
 _VERSION = 1
 _HEADER = struct.Struct("<8sIIQIB16sB255s")
 _WINDOW = 65536  # blocks: 32 GiB of disk, 1 MiB of digests
-_ZEROES = memoryview(bytes(1 << 20))
-_KNOWN = re.compile(b"[^\\0]")
+_ZEROES = memoryview(bytes(4 << 20))
+_LOOK = 65536  # blocks searched at a time
 
 
 class State(enum.IntEnum):
@@ -104,12 +104,14 @@ class DigestFile:
     @property
     def known(self) -> int:
         """How many blocks are known."""
-        return self.blocks - self._states.count(UNKNOWN)
+        # Counting takes a tenth of a second for 16 TiB, and a copy that begins knows nothing.
+        nothing = self._known_from(0, self.blocks) == self.blocks
+        return 0 if nothing else self.blocks - self._states.count(UNKNOWN)
 
     @property
     def known_zero(self) -> int:
         """How many blocks are known to be zero."""
-        return self._states.count(ZERO)
+        return 0 if self._states.find(ZERO) < 0 else self._states.count(ZERO)
 
     def get(self, block: int) -> bytes | State:
         """The digest of a data block, else `ZERO` or `UNKNOWN`."""
@@ -146,8 +148,7 @@ class DigestFile:
         """(first, count) of the runs of unknown blocks among these."""
         at, end = first, first + count
         while (start := self._states.find(UNKNOWN, at, end)) >= 0:
-            known = _KNOWN.search(self._states, start, end)
-            at = known.start() if known else end
+            at = self._known_from(start, end)
             yield start, at - start
 
     def runs_of(self, states: tuple[State, ...]) -> Iterator[tuple[int, int]]:
@@ -195,7 +196,7 @@ class DigestFile:
 
     def own_digest(self) -> str:
         """BLAKE3 of the whole file, 64 hexadecimal digits, as `b3sum` prints it."""
-        whole = blake3()
+        whole = blake3(max_threads=blake3.AUTO)
         at, end = 0, os.fstat(self._fd).st_size
         while at < end:
             length = min(len(_ZEROES), end - at)
@@ -237,6 +238,15 @@ class DigestFile:
             os.close(fd)
             raise
         return file
+
+    def _known_from(self, first: int, end: int) -> int:
+        """The first known block from here on; two searches for one byte are 30 times as fast as a pattern."""
+        for at in range(first, end, _LOOK):
+            behind = min(at + _LOOK, end)
+            found = [n for state in (DATA, ZERO) if (n := self._states.find(state, at, behind)) >= 0]
+            if found:
+                return min(found)
+        return end
 
     def _data_from(self, offset: int, end: int) -> int:
         try:
