@@ -179,6 +179,23 @@ def test_snapshots_read_back_through_ebs_equal_the_source(bucketed: Bucketed, mo
         Path(job.spec.source.disks[0].path).write_bytes(source)
 
 
+def test_a_drill_of_it_gives_a_verdict_and_leaves_nothing(bucketed: Bucketed) -> None:
+    before = (sorted(bucketed.volumes()), bucketed.instances(), bucketed.objects())
+    document = json.loads(bucketed.spec.read_text())
+    # Who answers at the port depends on this machine; that it is opened, on nothing.
+    checks = [{"ssm": "uptime", "seconds": 30}, {"tcp": 22, "seconds": 1}]
+    bucketed.spec.write_text(json.dumps({**document, "drill": {"instance_type": "t3.medium", "checks": checks}}))
+    words = [sys.executable, "-m", "runner.cli", "drill", str(bucketed.spec)]
+    done = subprocess.run(words, env=bucketed.env, capture_output=True, text=True, timeout=1500)
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    home = Path(bucketed.env["HOTADD_HOME"]) / "replications" / "small"
+    verdict = json.loads((home / "work" / "drill.json").read_text())
+    assert [(c["kind"], c["passed"]) for c in verdict["checks"]][:2] == [("status", True), ("ssm", True)], verdict
+    assert (sorted(bucketed.volumes()), bucketed.instances(), bucketed.objects()) == before
+    ec2 = boto3.client("ec2", endpoint_url=bucketed.info.endpoint, **bucketed.login())
+    assert ec2.describe_security_groups(Filters=[{"Name": "tag-key", "Values": ["hotadd:drill"]}])["SecurityGroups"] == []
+
+
 def test_a_removal_shows_its_plan_first_and_leaves_nothing(bucketed: Bucketed) -> None:
     refused = hotadd(["decommission", str(bucketed.spec), "--yes"], bucketed.info.directory)
     assert refused.returncode == 3
@@ -208,6 +225,7 @@ NOT_CALLED = {
     "ec2:DeleteTags": "a tag that left the spec",
     "ebs:ListChangedBlocks": "incremental replication and drift",
     "iam:GetInstanceProfile": "a destination with an instance profile",
+    "ec2:DescribeSecurityGroupRules": "AWS provider 4 and newer",
 }
 _S3 = {"ListObjectsV2": "s3:ListBucket", "HeadObject": "s3:GetObject", "HeadBucket": "s3:ListBucket"}
 
