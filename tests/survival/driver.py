@@ -35,6 +35,7 @@ from runner.cli import status as status_command
 from runner.cli.main import run
 from runner.journal import Watcher
 from runner.phases import drill_copy, inject, preflight
+from runner.plan import making as plan_making
 from runner.workflow import replication
 from schemas.event import Event
 from tests.applier.project import SmallApplier
@@ -126,7 +127,7 @@ def serve(words: list[str], fate: Fate, written: Path | None = None) -> int:
     drift_command.say = fates.watch
     restore_command.watching = watching
     endpoint.time = SimpleNamespace(sleep=lambda seconds: time.sleep(seconds / _HASTE))
-    job_module.TerraformProject = drill_job.TerraformProject = SmallApplier
+    job_module.TerraformProject = drill_job.TerraformProject = plan_making.TerraformProject = SmallApplier
     replication.VERSION = fate.version
     os.pwrite, os.pwritev = _watched(os.pwrite, fates), _watched(os.pwritev, fates)
     if fate.guest == "quick":

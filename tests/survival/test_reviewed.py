@@ -146,3 +146,34 @@ def test_an_incremental_does_what_was_predicted(replication: Callable[[str], Rep
     done = replicate(made, file)
     assert done.status == 0, done.said
     refused(replicate(made, file), "generation 3 was reviewed and is 4")
+
+
+def test_a_live_machine_as_it_is_looked_at_and_removed(
+    replication: Callable[[str], Replication], ec2: EC2Client
+) -> None:
+    made = replication("looked")
+    assert made.replicate().status == 0
+    volume, instance = made.outputs()["volumes"]["data"], made.outputs()["instance_id"]
+
+    # What somebody changed in EC2 no state tells; Terraform sees it.
+    ec2.create_tags(Resources=[volume], Tags=[{"Key": "Name", "Value": "mine"}])
+    ended, planned, _ = plan(made)
+    assert (ended.status, applies(planned)) == (0, [("deploy", [])])
+    ended, planned, _ = plan(made, "--refresh")
+    assert (ended.status, applies(planned)) == (2, [("deploy", [("update", "aws_ebs_volume.disk_data")])]), ended.said
+    assert planned["steps"][0]["apply"]["basis"] == "terraform"
+    ec2.create_tags(Resources=[volume], Tags=[{"Key": "Name", "Value": "hotadd-looked-data"}])
+
+    _, planned, _ = plan(made, "--refresh", "--mode", "incremental")
+    assert [step["apply"]["basis"] for step in planned["steps"] if "apply" in step] == ["terraform"] + ["predicted"] * 3
+    assert planned["warnings"][0]["sentence"].startswith(f"The destination {instance} runs, and is stopped")
+
+    made.edit("network: dhcp", "network: dhcp\ndecommission: true")
+    ended, planned, file = plan(made)
+    shown = made.run(["decommission", str(made.spec)])
+    assert (ended.status, shown.status) == (2, 2), shown.said
+    listed = [line.removeprefix("- ") for line in shown.said.splitlines() if line.startswith("- aws_")]
+    assert listed and {address for _, actions in applies(planned) for _, address in actions} == set(listed)
+    dangers = {(warned["danger"], warned["subject"]) for warned in planned["warnings"]}
+    assert ("stop", instance) in dangers and ("destroy", "aws_ebs_volume.disk_root") in dangers
+    refused(replicate(made, file), "holds no replication of looked")
