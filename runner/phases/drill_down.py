@@ -5,11 +5,11 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 
-from runner.aws.account import Account, aws_errors
-from runner.aws.instances import find_destinations, find_instance
+from runner.aws.account import Account
+from runner.aws.ending import end_instances
+from runner.aws.instances import find_destinations
 from runner.aws.network import delete_group, find_groups
 from runner.aws.volumes import delete, detach, find_tagged
-from runner.aws.waiting import wait_for
 from runner.phases.drill_ground import Ground, read_request
 from runner.phases.job import Job
 from runner.phases.reservation import release_slots
@@ -20,7 +20,6 @@ from schemas.drill import GROUP, drill_name
 from schemas.errors import HotaddError
 from schemas.slots import give_out
 
-_END_SECONDS = 900.0  # EC2 ends an instance within minutes, a large Windows guest more slowly
 _FIREWALL = (f"aws_security_group.{GROUP}", f"aws_security_group_rule.{GROUP}_")
 
 
@@ -69,9 +68,8 @@ def take_down(ground: Ground) -> None:
     journal = ground.journal
     request = read_request(ground)
     with journal.step("drill down"):
-        for instance in find_destinations(account, name):
-            _end(account, instance.id)
-            journal.tell("drill down", f"{instance.id} is terminated.")
+        for instance_id in end_instances(account, name, _never):
+            journal.tell("drill down", f"{instance_id} is terminated.")
         if request is not None:
             try:
                 _destroy(ground.copy(request))
@@ -114,17 +112,6 @@ def _sweep(ground: Ground, name: str) -> None:
     left = find_traces(account, ground.spec.name).ids
     if left:
         raise TracesLeft(left)
-
-
-def _end(account: Account, instance_id: str) -> None:
-    with aws_errors("ec2:TerminateInstances"):
-        account.ec2.terminate_instances(InstanceIds=[instance_id])
-
-    def look() -> tuple[bool | None, str]:
-        now = find_instance(account, instance_id)
-        return (True if now is None else None), "terminated" if now is None else now.state
-
-    wait_for(look, f"{instance_id} to be terminated", seconds=_END_SECONDS, stop=_never)
 
 
 def _never() -> bool:

@@ -193,7 +193,8 @@ def test_a_drill_of_it_gives_a_verdict_and_leaves_nothing(bucketed: Bucketed) ->
     assert [(c["kind"], c["passed"]) for c in verdict["checks"]][:2] == [("status", True), ("ssm", True)], verdict
     assert (sorted(bucketed.volumes()), bucketed.instances(), bucketed.objects()) == before
     ec2 = boto3.client("ec2", endpoint_url=bucketed.info.endpoint, **bucketed.login())
-    assert ec2.describe_security_groups(Filters=[{"Name": "tag-key", "Values": ["hotadd:drill"]}])["SecurityGroups"] == []
+    of_drills = [{"Name": "tag-key", "Values": ["hotadd:drill"]}]
+    assert ec2.describe_security_groups(Filters=of_drills)["SecurityGroups"] == []
 
 
 def test_a_removal_shows_its_plan_first_and_leaves_nothing(bucketed: Bucketed) -> None:
