@@ -141,7 +141,9 @@ def _resume(job: Job, ended: bool) -> WorkflowHandle[None] | None:
             return DBOS.retrieve_workflow(run.workflow_id)
         if run.status == "ERROR":
             with SetWorkflowID(fresh):
-                return DBOS.fork_workflow(run.workflow_id, _failed_step(run.workflow_id))
+                # Without a version the fork waits for the one that was registered last, for ever if that is another.
+                version = _version(job)
+                return DBOS.fork_workflow(run.workflow_id, _failed_step(run.workflow_id), application_version=version)
     if ended:
         return None
     with SetWorkflowID(fresh):
