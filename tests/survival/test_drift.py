@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 import subprocess
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from runner.home import Home
 from tests.survival.driver import Fate
 from tests.survival.ground import DISKS, Ended, Replication
 from tests.survival.holding import assert_holds
@@ -145,6 +147,20 @@ def test_without_a_digest_file_the_integrity_snapshot_is_read(replica: Replicati
             file.with_suffix(".away").rename(file)
     assert (ended.status, found(document)) == (0, []), ended.said
     assert found(changed) == [("data", "injected", block(INSIDE)), ("data", "outside", block(OUTSIDE))]
+
+
+def test_a_digest_file_that_somebody_changed_is_no_reference(replica: Replication) -> None:
+    (kept,) = [replica.home / "manifest" / d["digest_file"] for d in replica.manifest()["disks"] if d["id"] == "data"]
+    with changed_byte(kept, 8192):  # in the digests, past header and states
+        ended, _ = drift(replica, "--only", "data")
+    assert ended.status == 4 and str(kept) in ended.said, ended.said
+
+
+@pytest.mark.parametrize("lock", [".", "work/drift"])
+def test_it_is_refused_while_a_run_or_another_look_is_at_work(replica: Replication, lock: str) -> None:
+    with Home(replica.name, replica.home / lock).locked():
+        ended, _ = drift(replica)
+    assert ended.status == 3 and f"process {os.getpid()} of " in ended.said, ended.said
 
 
 def test_another_instance_type(replica: Replication, ec2: EC2Client) -> None:
