@@ -48,11 +48,18 @@ class Bucketed:
     spec: Path
     env: dict[str, str]
 
+    @property
+    def replicate(self) -> list[str]:
+        """Held to the plan that was saved before the first apply, from kill to kill."""
+        return [sys.executable, "-m", "runner.cli", "replicate", str(self.spec), "--plan", str(self.plan)]
+
+    @property
+    def plan(self) -> Path:
+        return self.info.directory / "plan.json"
+
     def begin(self) -> subprocess.Popen[bytes]:
         log = (self.info.directory / "run.log").open("ab")
-        return subprocess.Popen(
-            [sys.executable, "-m", "runner.cli", "replicate", str(self.spec)], env=self.env, stdout=log, stderr=log
-        )
+        return subprocess.Popen(self.replicate, env=self.env, stdout=log, stderr=log)
 
     def kill_after(self, action: str, times: int) -> None:
         """Run `replicate` and kill it once the lab has answered `action` that often."""
@@ -134,16 +141,14 @@ def bucketed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucketed]:
 
 
 def test_killed_twice_in_an_apply_and_finished(bucketed: Bucketed) -> None:
+    """Every apply of real Terraform is the one that was predicted, or the run would be refused."""
+    words = [sys.executable, "-m", "runner.cli", "plan", str(bucketed.spec), "-o", str(bucketed.plan)]
+    planned = subprocess.run(words, env=bucketed.env, capture_output=True, text=True, timeout=120)
+    assert planned.returncode == 2, planned.stderr
     bucketed.kill_after("CreateVolume", 2)
     assert "terraform.tfstate.tflock" in bucketed.objects(), "the dead run left its lock"
     bucketed.kill_after("RunInstances", 1)
-    done = subprocess.run(
-        [sys.executable, "-m", "runner.cli", "replicate", str(bucketed.spec)],
-        env=bucketed.env,
-        capture_output=True,
-        text=True,
-        timeout=1500,
-    )
+    done = subprocess.run(bucketed.replicate, env=bucketed.env, capture_output=True, text=True, timeout=1500)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "terraform.tfstate.tflock" not in bucketed.objects()
     assert len(bucketed.volumes()) == 2
@@ -160,7 +165,7 @@ def test_manifests_are_in_the_bucket(bucketed: Bucketed) -> None:
     manifest = json.loads(body)
     assert manifest["status"] == "finished"
     for disk in manifest["disks"]:
-        assert f"manifest/{disk['digest_file']}" in bucketed.objects()
+        assert f"manifest/{disk['digest_file']}.gz" in bucketed.objects()
 
 
 def test_snapshots_read_back_through_ebs_equal_the_source(bucketed: Bucketed, monkeypatch: pytest.MonkeyPatch) -> None:
