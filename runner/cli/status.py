@@ -11,6 +11,8 @@ import typer
 from runner.home import Home, home_of
 from runner.journal import read_events
 from runner.manifests import Manifests
+from runner.phases.records import read_record
+from runner.phases.run import Run, run_file
 from schemas.event import Event
 from schemas.loading import load_specs
 
@@ -44,7 +46,10 @@ def standing(home: Home) -> dict[str, str]:
     manifest = Manifests(home.manifests).latest()
     last = next((e for e in reversed(read_events(home.events)) if e.status in ("started", "finished", "failed")), None)
     holder = home.holder()
-    state, following = _state(manifest.status if manifest is not None else "", last, holder)
+    run = read_record(run_file(home.work), Run)
+    # The generation of a run that was begun since is still to come.
+    later = run is not None and manifest is not None and run.generation > manifest.generation
+    state, following = _state(manifest.status if manifest is not None and not later else "", last, holder)
     return {
         "name": home.name,
         "state": state,

@@ -9,11 +9,13 @@ from __future__ import annotations
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from runner.blocks.delta import DeltaResult, copy_changes
 from runner.blocks.device import open_device
 from runner.blocks.digests import DigestFile
+from runner.blocks.limit import RateLimit
 from runner.blocks.progress import Progress
 from runner.phases.changes import read_changes, usable_changes
 from runner.phases.device import check_unheld, find_device
@@ -23,10 +25,20 @@ from runner.phases.move import require_phase
 from runner.phases.origin import opened
 from runner.phases.records import Restored, injection_file, is_committed, restored_file, write_record
 from runner.phases.reference import Reference, check_reference
+from runner.phases.restore import rate_limit
 from schemas.spec import Disk
 
 _STEP = "find and restore"
 Runs = list[tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A disk's volume, its device here, and where it deviates."""
+
+    volume_id: str
+    device: Path
+    deviating: Runs
 
 
 def find_and_restore(job: Job) -> None:
@@ -46,26 +58,26 @@ def find_and_restore(job: Job) -> None:
     if reference is None:
         clear(job)
     deviating = {} if reference is None else find_all(job, reference, devices)
-    disks = job.spec.source.disks
+    disks, limit = job.spec.source.disks, rate_limit(job.spec)
+
+    def restore(disk: Disk) -> None:
+        place = _Place(outputs.volumes[disk.id], devices[disk.id], deviating.get(disk.id, []))
+        _restore_disk(job, disk, place, reference, limit)
+
     with ThreadPoolExecutor(max_workers=min(job.spec.copy.disks_at_once, len(disks))) as pool:
-        running = [
-            pool.submit(_restore_disk, job, d, outputs.volumes[d.id], devices[d.id], reference, deviating.get(d.id, []))
-            for d in disks
-        ]
+        running = [pool.submit(restore, disk) for disk in disks]
         errors = [error for future in running if (error := future.exception()) is not None]
     if errors:
         raise errors[0]
 
 
-def _restore_disk(
-    job: Job, disk: Disk, volume_id: str, path: Path, reference: Reference | None, deviating: Runs
-) -> None:
+def _restore_disk(job: Job, disk: Disk, place: _Place, reference: Reference | None, limit: RateLimit | None) -> None:
     rollback = job.run.kind == "rollback"
     changes = None if rollback else read_changes(disk)
-    wanted = (first + n for first, count in deviating for n in range(count)) if rollback else ()
+    wanted = (first + n for first, count in place.deviating for n in range(count)) if rollback else ()
     with ExitStack() as stack:
         source, now = stack.enter_context(opened(job, disk, wanted))
-        device = stack.enter_context(closing(open_device(str(path))))
+        device = stack.enter_context(closing(open_device(str(place.device))))
         before = None
         listed: Runs | None = [] if rollback else None  # what goes back to a generation reads what deviates from it
         if reference is not None:
@@ -80,20 +92,21 @@ def _restore_disk(
             generation=job.generation,
             reference=before,
             digests=job.manifests.digest_file(job.generation, disk.id),
-            deviating=deviating,
+            deviating=place.deviating,
             changes=listed,
             # A snapshot need not be read against its own digests: EBS sends a checksum with every block.
             verify="written" if rollback and job.spec.verify == "full" else job.spec.verify,
             progress=lambda p: _tell(job, p),
             stop=job.stop,
+            limit=limit,
         )
-    check_unheld(path)
+    check_unheld(place.device)
     _say(job, disk, result)
     write_record(
         restored_file(job.generation_directory, disk.id),
         Restored(
             disk=disk.id,
-            volume_id=volume_id,
+            volume_id=place.volume_id,
             volume_bytes=size,
             source=now,
             digest_of_digests=result.digest_file_digest,

@@ -9,6 +9,7 @@ from runner.aws.account import CallFailed
 from runner.aws.snapshots import Snapshot, delete_snapshot, find_snapshots
 from runner.phases.find import clear
 from runner.phases.job import Job
+from schemas.document import DocumentDamaged
 from schemas.manifest import Manifest
 
 
@@ -52,7 +53,12 @@ def _sorted_out(job: Job, held: list[Snapshot]) -> tuple[list[Manifest], list[Ma
     kept: list[Manifest] = []
     gone: list[Manifest] = []
     for number in reversed(job.manifests.generations()):
-        manifest = job.manifests.read(number)
+        try:
+            manifest = job.manifests.read(number)
+        except DocumentDamaged as error:
+            # What a repair went past: it stays for whoever wants to look, and counts for nothing.
+            job.journal.tell("prune", error.sentence)
+            continue
         if manifest is None or number > job.generation:
             continue
         if is_good(manifest, held) and len(kept) < job.spec.integrity.retention:

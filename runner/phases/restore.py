@@ -8,6 +8,7 @@ from contextlib import closing
 
 from runner.blocks.copy import CopyResult, copy_disk
 from runner.blocks.device import open_device
+from runner.blocks.limit import RateLimit
 from runner.blocks.progress import Progress
 from runner.blocks.source import Source
 from runner.phases.changes import change_id
@@ -17,7 +18,7 @@ from runner.phases.move import require_phase
 from runner.phases.records import Restored, injection_file, is_committed, read_record, restored_file, write_record
 from runner.phases.sources import open_disk
 from schemas.manifest import SourceRecord
-from schemas.spec import Disk
+from schemas.spec import Disk, Spec
 
 _STEP = "restore"
 
@@ -27,15 +28,15 @@ def restore(job: Job) -> None:
     if is_committed(job.generation_directory):
         return
     outputs = require_phase(job, _STEP, "staging")
-    disks = job.spec.source.disks
+    disks, node, limit = job.spec.source.disks, outputs.access_node_id, rate_limit(job.spec)
     with ThreadPoolExecutor(max_workers=min(job.spec.copy.disks_at_once, len(disks))) as pool:
-        running = [pool.submit(_restore_disk, job, d, outputs.volumes[d.id], outputs.access_node_id) for d in disks]
+        running = [pool.submit(_restore_disk, job, d, outputs.volumes[d.id], node, limit) for d in disks]
         errors = [error for future in running if (error := future.exception()) is not None]
     if errors:
         raise errors[0]
 
 
-def _restore_disk(job: Job, disk: Disk, volume_id: str, node_id: str) -> None:
+def _restore_disk(job: Job, disk: Disk, volume_id: str, node_id: str, limit: RateLimit | None) -> None:
     record = restored_file(job.generation_directory, disk.id)
     done = read_record(record, Restored)
     with closing(open_disk(disk, job.account)) as source:
@@ -64,6 +65,7 @@ def _restore_disk(job: Job, disk: Disk, volume_id: str, node_id: str) -> None:
                 verify=job.spec.verify,
                 progress=lambda p: _tell(job, p),
                 stop=job.stop,
+                limit=limit,
             )
         check_unheld(path)
     zero = result.bytes_zero_skipped + result.bytes_zero_written
@@ -82,6 +84,11 @@ def _restore_disk(job: Job, disk: Disk, volume_id: str, node_id: str) -> None:
             bytes_written=result.bytes_data + result.bytes_zero_written,
         ),
     )
+
+
+def rate_limit(spec: Spec) -> RateLimit | None:
+    """The spec's limit, for all disks of a run together."""
+    return None if spec.copy.rate_mb_s is None else RateLimit(spec.copy.rate_mb_s * 1e6)
 
 
 def source_record(disk: Disk, source: Source) -> SourceRecord:
