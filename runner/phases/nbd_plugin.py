@@ -32,8 +32,11 @@ def thread_model() -> Any:
     return nbdkit.THREAD_MODEL_PARALLEL
 
 
-def after_fork() -> None:
-    """Open the source, once for all connections; what fails here ends nbdkit before it listens."""
+def get_ready() -> None:
+    """Open the source, once for all connections; what fails here ends nbdkit before it listens.
+
+    `after_fork` would come too late for that; and nothing forks, for nbdkit runs in the foreground.
+    """
     s = _settings
     _opened.append(open_place(s["location"], s["format"], s.get("member", ""), Account(s["region"])))
 

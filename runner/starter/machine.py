@@ -14,13 +14,38 @@ FirmwareSaid = Literal["bios", "uefi", ""]
 # VMware's guest ids (VirtualMachineGuestOsIdentifier of the vSphere API, and those of a VMX) begin with these words.
 _WINDOWS = ("win", "longhorn", "whistler")
 _LINUX = (
-    *("debian", "ubuntu", "rhel", "centos", "oraclelinux", "rockylinux", "almalinux", "fedora", "sles", "suse"),
-    *("opensuse", "amazonlinux", "coreos", "vmwarephoton", "asianux", "mandr", "turbolinux", "nld9", "oes", "sjds"),
+    *(
+        "debian",
+        "ubuntu",
+        "rhel",
+        "redhat",
+        "centos",
+        "oraclelinux",
+        "rockylinux",
+        "almalinux",
+        "fedora",
+        "sles",
+        "suse",
+    ),
+    *(
+        "opensuse",
+        "amazonlinux",
+        "coreos",
+        "vmwarephoton",
+        "asianux",
+        "mandr",
+        "genericlinux",
+        "turbolinux",
+        "nld9",
+        "oes",
+        "sjds",
+    ),
     *("other24xlinux", "other26xlinux", "other3xlinux", "other4xlinux", "other5xlinux", "other6xlinux", "otherlinux"),
 )
 # CIM_OperatingSystem.OSType of DMTF, as OVF states it: Linux and its distributions, and Windows' versions.
-_LINUX_CODES = frozenset((36, *range(79, 102), 106, 107, 108, 109))
-_WINDOWS_CODES = frozenset((17, 18, 58, 63, 67, *range(69, 79), 103, 104, 105, 110, 111, 112, 113, 114, 115, 116))
+# Left out: 78 and 81 are FreeBSD's and Solaris', 102 and 104 other systems and ESXi.
+_LINUX_CODES = frozenset((36, 79, 80, *range(82, 102), 106, 107, 108, 109))
+_WINDOWS_CODES = frozenset((18, 58, 67, *range(69, 78), 103, 105, *range(111, 117)))
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ def _lines(machine: StarterMachine, folder: str) -> Iterator[str]:
     if machine.firmware and not machine.firmware_from:
         yield f"  firmware: {machine.firmware}"
     else:
-        why = f" ({machine.firmware_from})" if machine.firmware_from else ""
+        why = f" ({_plain(machine.firmware_from)})" if machine.firmware_from else ""
         yield f"  firmware: {machine.firmware or 'bios'}  {MARK} bios or uefi{why}; `hotadd inspect` tells"
     yield "  disks:"
     boots = next((at for at, disk in enumerate(machine.disks) if disk.boots), None)
