@@ -91,6 +91,23 @@ class TestGenerations:
         assert replica.effects()["RunInstances"] == 1 and replica.effects()["CreateVolume"] == len(DISKS)
         assert replica.lab.instances()[outputs["instance_id"]] == "running"
 
+    def test_a_fourth_on_a_bad_day(self, replica: Replication) -> None:
+        """EBS direct does not know a new snapshot, and throttles; a snapshot ends in error, and is taken again."""
+        for fault in (
+            {"action": "ListChangedBlocks", "error_code": "ResourceNotFoundException", "times": 2},
+            {"action": "ListChangedBlocks", "error_code": "RequestThrottledException", "times": 2, "after": 2},
+            # Of snapshots ahead of the stop, of now, and of the source: one of the last two.
+            {"action": "CreateSnapshot", "error_code": "snapshot-error", "after": 0 if "read" in replica.name else 4},
+        ):
+            replica.lab.control("POST", "faults", fault)
+        scribble(replica.source("data"), (12 << 20,), b"on a bad day")
+        ended = replica.replicate()
+        replica.lab.control("DELETE", "faults")
+        assert ended.status == 0, ended.said
+        is_up_to_date(replica, 4)
+        kept = {replica.records(n)[disk]["integrity_snapshot_id"] for n in (3, 4) for disk in DISKS}
+        assert replica.left()["snapshots"] == kept
+
 
 def test_source_and_volume_that_move_between_two_tries(replication: Callable[[str], Replication]) -> None:
     """Killed while it writes; then the source changes again, and somebody writes to a volume where it did not."""

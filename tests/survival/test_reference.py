@@ -179,7 +179,7 @@ DAMAGES: list[tuple[Callable[[Replication], Any], int, str]] = [
     (manifest_of_another, 4, "is of the replication stranger, not doubted"),
     (manifest_of_another_region, 4, "is of the region mars-north-1"),
     (other_volumes, 4, "has other volumes than were copied, for root"),
-    (no_manifest, 4, "is replicated, but its manifest is missing"),
+    (no_manifest, 4, "is replicated, but its manifest of generation 1 is missing"),
     (cut_digests, 4, "its length does not fit its header"),
     (flipped_digests, 4, "it has another digest"),
     (digests_of_the_other_disk, 4, "it has another digest"),
