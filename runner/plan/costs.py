@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from runner.phases.find import READ_BELOW
-from runner.plan.world import World
+from runner.plan.world import GIB, World
 from schemas.plan import Cost
 from schemas.spec import Spec, VolumeType
 
 _MIB = 1 << 20
-_GIB = 1 << 30
 # MiB/s of a volume without provisioned throughput ("Amazon EBS volume types"): gp3's baseline; gp2 up to 170 GiB has
 # 128, larger ones 250; io1 and io2 by IOPS (256 KiB each), up to 1000 and 4000; st1's and sc1's by size.
 _BASELINE: Mapping[VolumeType, float] = {"gp3": 125, "gp2": 128, "io1": 500, "io2": 500, "st1": 40, "sc1": 12}
@@ -56,8 +55,8 @@ NOTHING = Cost(0, 0, False, 0, 0.0, "rates")
 
 
 def seen(world: World) -> bool:
-    """Whether every source is on this machine, so that the bytes are known and no bounds."""
-    return len(world.sources) == len(world.spec.source.disks)
+    """Whether every source was looked into on this machine, so that the bytes are known and no bounds."""
+    return len(world.sources) == len(world.spec.source.disks) and all(s.exact for s in world.sources.values())
 
 
 def data_bytes(world: World) -> int:
@@ -68,7 +67,7 @@ def data_bytes(world: World) -> int:
 def source_bytes(world: World) -> int:
     """Bytes of the sources, holes and all; of those that are not here, their volumes' sizes."""
     disks = world.spec.source.disks
-    return sum(world.sources[d.id].record.bytes if d.id in world.sources else d.size_gib * _GIB for d in disks)
+    return sum(world.sources[d.id].record.bytes if d.id in world.sources else d.size_gib * GIB for d in disks)
 
 
 def _restore(world: World) -> Cost:
@@ -94,13 +93,13 @@ def _look_ahead(world: World) -> Cost:
     """Temporary snapshots of the large volumes, if the destination runs; removed afterwards."""
     asked = 0 if world.destination == "stopped" else _asked_by_snapshot(world)
     changed = [disk.size_gib for disk in world.spec.source.disks] if asked else [0]
-    return _cost(snapshots=asked, minutes=max(changed) * _GIB * _DEVIATES / _MIB / _SNAPSHOT_MIB_S / 60)
+    return _cost(snapshots=asked, minutes=max(changed) * GIB * _DEVIATES / _MIB / _SNAPSHOT_MIB_S / 60)
 
 
 def _asked_by_snapshot(world: World) -> int:
     """How many volumes are asked by a snapshot what became of them; the others are read (runner/phases/find.py)."""
     find = world.spec.integrity.find
-    sizes = [disk.size_gib * _GIB for disk in world.spec.source.disks]
+    sizes = [disk.size_gib * GIB for disk in world.spec.source.disks]
     return sum(find == "snapshot" or (find == "auto" and size >= READ_BELOW) for size in sizes)
 
 
@@ -110,7 +109,7 @@ def _completed(world: World) -> Cost:
 
 def _data(world: World) -> list[int]:
     disks = world.spec.source.disks
-    return [world.sources[d.id].bytes_data if d.id in world.sources else d.size_gib * _GIB for d in disks]
+    return [world.sources[d.id].bytes_data if d.id in world.sources else d.size_gib * GIB for d in disks]
 
 
 def _copy_minutes(world: World) -> float:

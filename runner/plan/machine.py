@@ -148,10 +148,10 @@ def _refusals(world: World, kind: Kind) -> Iterator[str]:
 
 def _notes(world: World, kind: Kind) -> Iterator[str]:
     if kind in ("full", "incremental") and not seen(world):
-        yield "Not every source is on this machine: bytes and minutes are upper bounds, from size_gib."
+        yield "Not every source could be looked into here: bytes and minutes are upper bounds."
     if kind == "finished" or (kind == "incremental" and world.source_unchanged):
         yield "The sources are those that were copied (by size, time and inode)."
-    if kind == "incremental" and world.under_way is None and not seen(world):
+    if kind == "incremental" and world.under_way is None and len(world.sources) < len(world.spec.source.disks):
         yield "Whether the sources changed is not known here; an incremental copies what did."
     if kind == "incremental" and world.spec.protect and standing(world).phase == "target":
         yield "The spec says `protect: true`: while the destination runs, `hotadd replicate` needs --stop."

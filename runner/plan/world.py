@@ -15,10 +15,12 @@ from pathlib import Path
 from runner.aws.account import Account
 from runner.aws.bucket import read_object
 from runner.aws.instances import find_instance
+from runner.blocks.bytefile import open_local
 from runner.blocks.source import open_source
 from runner.home import Home
 from runner.journal import read_events
 from runner.manifests import ManifestStore
+from runner.phases.changes import change_id
 from runner.phases.records import applying_file, is_committed, read_record
 from runner.phases.restore import source_record
 from runner.phases.run import Run, run_file
@@ -32,16 +34,25 @@ from schemas.naming import machine_stack
 from schemas.reading import read
 from schemas.spec import Disk, Spec
 
+GIB = 1 << 30
+# The formats that hotadd's own readers open; they start no other program.
+_OURS = ("raw", "vmdk")
 # A sparse image may be in millions of pieces; beyond this many, the rest counts as data.
 _EXTENTS_MOST = 200_000
 
 
 @dataclass(frozen=True)
 class SourceLook:
-    """A source as it is on this machine: its record, and how many of its bytes are data."""
+    """A source as it is on this machine: its record, and how many of its bytes are data (at most, if not `exact`)."""
 
     record: SourceRecord
     bytes_data: int
+    exact: bool = True
+
+    @property
+    def tells_changes(self) -> bool:
+        """Whether the record would be another one if the source had changed."""
+        return self.record.mtime_ns != 0 or self.record.version != "" or self.record.change_id != ""
 
 
 @dataclass(frozen=True)
@@ -76,10 +87,13 @@ class World:
 
     @property
     def source_unchanged(self) -> bool:
-        """Whether every source is seen and is what the newest manifest says was copied."""
+        """Whether every source is seen and is what the newest manifest says was copied.
+
+        Of a block device nothing tells that but a changed-block list's id: it has no time of change.
+        """
         recorded = {} if self.manifest is None else {disk.id: disk.source for disk in self.manifest.disks}
-        disks = self.spec.source.disks
-        return all(d.id in self.sources and self.sources[d.id].record == recorded.get(d.id) for d in disks)
+        looks = [(self.sources.get(disk.id), recorded.get(disk.id)) for disk in self.spec.source.disks]
+        return all(now is not None and now.record == was and now.tells_changes for now, was in looks)
 
 
 def look(spec_file: Path, spec: Spec, stack: Path, home: Home, manifests: ManifestStore) -> World:
@@ -88,6 +102,7 @@ def look(spec_file: Path, spec: Spec, stack: Path, home: Home, manifests: Manife
     manifest = manifests.latest()
     under_way = _under_way(home, manifest)
     generation = 1 if under_way is None else under_way.generation
+    recorded = {} if manifest is None else {disk.id: disk.source for disk in manifest.disks}
     return World(
         spec=spec,
         spec_hash=hash_of(read(spec_file).value),
@@ -95,7 +110,7 @@ def look(spec_file: Path, spec: Spec, stack: Path, home: Home, manifests: Manife
         stack_hash=hash_of(_lasting(json.loads(text))),
         state=read_state(spec, home),
         manifest=manifest,
-        sources={disk.id: seen for disk in spec.source.disks if (seen := _look_at(disk)) is not None},
+        sources={d.id: seen for d in spec.source.disks if (seen := _look_at(d, recorded.get(d.id))) is not None},
         under_way=under_way,
         committed=is_committed(home.generation(generation)),
         earlier=_durations(home),
@@ -166,22 +181,38 @@ def _uncommented(value: object) -> object:
     return value
 
 
-def _look_at(disk: Disk) -> SourceLook | None:
+def _look_at(disk: Disk, recorded: SourceRecord | None) -> SourceLook | None:
     """A source on this machine; None for one that is elsewhere (a pipeline plans far from the disks) or unreadable:
     preflight, on the access node, is what refuses it."""
     if "://" in disk.path:
         return None
     try:
-        with closing(open_source(disk.path, disk.format, disk.member)) as source:
-            data = 0
-            for number, extent in enumerate(source.extents()):
-                if number == _EXTENTS_MOST:
-                    data += source.size - extent.offset
-                    break
-                data += extent.length if extent.kind == "data" else 0
-            return SourceLook(source_record(disk, source), data)
+        return _opened(disk) if disk.format in _OURS else _beside(disk, recorded)
     except (OSError, HotaddError):
         return None
+
+
+def _opened(disk: Disk) -> SourceLook:
+    with closing(open_source(disk.path, disk.format, disk.member)) as source:
+        data = 0
+        for number, extent in enumerate(source.extents()):
+            if number == _EXTENTS_MOST:
+                data += source.size - extent.offset
+                break
+            data += extent.length if extent.kind == "data" else 0
+        return SourceLook(source_record(disk, source), data, exact=True)
+
+
+def _beside(disk: Disk, recorded: SourceRecord | None) -> SourceLook:
+    """An image that a plan does not open (QEMU would parse it, or a package be unpacked): the file alone is looked at,
+    and the disk in it is as large as the last run found it, or as its volume."""
+    with closing(open_local(disk.path)) as file:
+        now = file.fingerprint()
+    size = disk.size_gib * GIB if recorded is None else recorded.bytes
+    record = SourceRecord(
+        disk.path, disk.format, size, now.mtime_ns, now.inode, now.device, now.version, change_id(disk)
+    )
+    return SourceLook(record, size, exact=False)
 
 
 def _durations(home: Home) -> dict[str, float]:

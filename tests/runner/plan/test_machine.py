@@ -24,12 +24,17 @@ Worlds = Callable[..., World]
 GONE = replace(SPEC, decommission=True)
 LIVE: dict[str, Any] = {"state": state("target"), "manifest": manifest()}
 
+DEVICES = manifest(disks=tuple(replace(d, source=replace(d.source, mtime_ns=0)) for d in manifest().disks))
+DEVICES_SEEN = {disk: replace(look, record=replace(look.record, mtime_ns=0)) for disk, look in SEEN.items()}
+
 DUE: list[tuple[dict[str, Any], Mode, Kind, int]] = [
     ({}, "auto", "full", 1),
     ({"under_way": Run("full", 1), "state": state("staging", launched=False)}, "auto", "full", 1),
     ({**LIVE, "sources": SEEN}, "auto", "finished", 0),
     ({**LIVE, "sources": SEEN}, "incremental", "incremental", 4),
     ({**LIVE, "sources": CHANGED}, "auto", "incremental", 4),
+    # A block device has no time of change (mtime_ns 0), so that the same record says nothing.
+    ({"state": state("target"), "manifest": DEVICES, "sources": DEVICES_SEEN}, "auto", "incremental", 4),
     (LIVE, "auto", "incremental", 4),  # nobody here can say whether the sources changed
     ({**LIVE, "sources": SEEN, "under_way": Run("incremental", 4, 3)}, "auto", "incremental", 4),
     # Data and snapshots are complete, and the run that made them is not this machine's: it is a reference.

@@ -142,6 +142,13 @@ def test_what_is_ignored_is_not_changed_and_the_rest_is() -> None:
     assert found == [(INSTANCE, ("update",), ("instance_type", "metadata_options"))]
 
 
+def test_a_block_that_the_state_lacks_is_changed() -> None:
+    text = read_stack(json.dumps(stack()))
+    held = {VOLUME: HELD[VOLUME], INSTANCE: {**HELD[INSTANCE], "metadata_options": []}}
+    changes, _ = predict(text, held, Variables("detached", True, {"root": "xvdf"}, "/dev/xvda"))
+    assert [(c.address, c.attributes) for c in changes] == [(INSTANCE, ("metadata_options",))]
+
+
 def test_a_slot_that_moved_makes_the_attachment_anew() -> None:
     changes, _ = predict(
         read_stack(json.dumps(stack())),
