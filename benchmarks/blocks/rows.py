@@ -43,17 +43,24 @@ _FULL: dict[str, Call] = {
     "nbdcopy": tools.nbdcopy,
 }
 
+_VMDK: dict[str, Call] = {
+    "ours": tools.ours(format="vmdk"),
+    "qemu-img convert": tools.qemu_img("vmdk"),
+    "ours, reading only": tools.ours_reading,
+    "libvmdk, reading only": tools.libvmdk,
+}
+
 WORKS: dict[str, Work] = {
     "raw, loop O_DIRECT": Work(Disks.raw, _FULL, "loop"),
     "raw, tmpfs": Work(Disks.raw, {**_FULL, "cp": tools.cp, "rsync": tools.rsync}),
     "streamOptimized VMDK": Work(
         lambda disks: disks.vmdk("streamOptimized"),
-        {"ours": tools.ours(format="vmdk"), "qemu-img convert": tools.qemu_img("vmdk"), "libvmdk": tools.libvmdk},
+        _VMDK,
         holds=Disks.text,
     ),
     "monolithicSparse VMDK": Work(
         lambda disks: disks.vmdk("monolithicSparse"),
-        {"ours": tools.ours(format="vmdk"), "qemu-img convert": tools.qemu_img("vmdk"), "libvmdk": tools.libvmdk},
+        _VMDK,
         holds=Disks.text,
     ),
     "OVA": Work(
@@ -82,10 +89,12 @@ ROWS = (
     Row("raw, tmpfs", "ours", "cp", None),
     Row("raw, tmpfs", "ours", "rsync", None),
     Row("streamOptimized VMDK", "ours", "qemu-img convert", 2.5),
-    Row("streamOptimized VMDK", "ours", "libvmdk", 2),
+    Row("streamOptimized VMDK", "ours", "libvmdk, reading only", 2),
+    Row("streamOptimized VMDK", "ours, reading only", "libvmdk, reading only", None),
     Row("OVA", "ours", "tar x, qemu-img convert", 3),
     Row("monolithicSparse VMDK", "ours", "qemu-img convert", 1.2),
-    Row("monolithicSparse VMDK", "ours", "libvmdk", 2),
+    Row("monolithicSparse VMDK", "ours", "libvmdk, reading only", 2),
+    Row("monolithicSparse VMDK", "ours, reading only", "libvmdk, reading only", None),
     Row("1 % changed", "ours", "rsync", 4),
     Row("nothing changed", "ours", "cat", 0.7),
     Row("1 % changed", "ours, change list", "the source's bytes", 1 / 0.011, "bytes read"),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 HOTADD = Path(sys.executable).with_name("hotadd")
 READ_VMDK = Path(__file__).with_name("read_vmdk.py")
+READ_OURS = Path(__file__).with_name("read_ours.py")
 
 
 @dataclass(frozen=True)
@@ -73,3 +74,7 @@ def cat(p: Places) -> list[str]:
 
 def libvmdk(p: Places) -> list[str]:
     return [sys.executable, str(READ_VMDK), str(p.source)]
+
+
+def ours_reading(p: Places) -> list[str]:
+    return [sys.executable, str(READ_OURS), str(p.source)]
