@@ -39,9 +39,11 @@ def examine() -> list[Finding]:
 
 _PROGRAMS = (
     ("qemu-img", "qemu-utils", True, "overlays over the volumes"),
-    ("qemu-nbd", "qemu-utils", True, "overlays over the volumes"),
+    ("qemu-nbd", "qemu-utils", True, "overlays over the volumes; qcow2, VHD and VHDX sources"),
+    ("nbdkit", "nbdkit nbdkit-plugin-python", True, "looking at guests in OVA, VMDK, S3 and NBD sources"),
     ("qemu-system-x86_64", "qemu-system-x86", True, "the appliance"),
     ("unshare", "util-linux", True, "confinement"),
+    ("setpriv", "util-linux", True, "confinement"),
     ("debootstrap", "debootstrap", False, "the lab's sample guest"),
     ("mke2fs", "e2fsprogs", False, "the lab's sample guest"),
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from schemas.drill import needs_ssm
 from schemas.errors import Refused
+from schemas.location import s3_object
 from schemas.naming import machine_stack, node_stack
 from schemas.spec import Backend, DeclaredNode, Spec
 from stacks.policy import Prefix, Scope
@@ -70,5 +71,7 @@ def _plan(name: str, specs: Sequence[Spec]) -> NodePlan:
     keys = {spec.destination.volume.kms_key_id for spec in specs} - {None}
     profiles = {spec.destination.instance_profile for spec in specs} - {None}
     commands = any(needs_ssm(spec.drill.checks) for spec in specs)
-    scope = Scope(first.region, prefixes, tuple(sorted(filter(None, keys))), node.wheel.location, commands)
+    objects = {s3_object(disk.path) for spec in specs for disk in spec.source.disks} - {None}
+    sources = tuple(sorted(f"{found.bucket}/{found.key}" for found in objects if found is not None))
+    scope = Scope(first.region, prefixes, tuple(sorted(filter(None, keys))), node.wheel.location, commands, sources)
     return NodePlan(node, first.availability_zone, first.backend, scope, tuple(sorted(filter(None, profiles))))

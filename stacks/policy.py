@@ -9,6 +9,7 @@ the Service Authorization Reference for EC2, EBS, S3, KMS and IAM.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,6 +50,7 @@ class Scope:
     volume_keys: tuple[str, ...] = ()
     wheel: str = ""  # s3://bucket/key of the wheel that the node installs, or empty
     commands: bool = False  # whether drills run commands over SSM
+    sources: tuple[str, ...] = ()  # bucket/key of each disk that lies in S3
 
     @property
     def partition(self) -> str:
@@ -172,6 +174,7 @@ COMMANDS = (
 )
 
 STATE_LIST, STATE_OBJECTS = ("s3:ListBucket",), ("s3:DeleteObject", "s3:GetObject", "s3:PutObject")
+SOURCE_OBJECTS = ("s3:GetObject", "s3:GetObjectVersion")
 VOLUME_KEY = (
     "kms:Decrypt",
     "kms:DescribeKey",
@@ -186,13 +189,15 @@ ACTIONS: frozenset[str] = frozenset(
     action
     for actions in (
         *(statement.actions for statement in (*CONTROL, *DATA, *REMOVAL, *COMMANDS)),
-        *(STATE_LIST, STATE_OBJECTS, VOLUME_KEY, STATE_KEY, GRANT, PASS_ROLE),
+        *(STATE_LIST, STATE_OBJECTS, SOURCE_OBJECTS, VOLUME_KEY, STATE_KEY, GRANT, PASS_ROLE),
     )
     for action in actions
 )
 """Every action that some access node is allowed."""
 
-IMPLIED: frozenset[str] = frozenset({*VOLUME_KEY, *STATE_KEY, *GRANT, *PASS_ROLE, "ec2:CreateTags", "s3:ListBucket"})
+IMPLIED: frozenset[str] = frozenset(
+    {*VOLUME_KEY, *STATE_KEY, *GRANT, *PASS_ROLE, "ec2:CreateTags", "s3:ListBucket", "s3:GetObjectVersion"}
+)
 """Actions that AWS checks as part of other calls: no journal of calls needs to show them."""
 
 
@@ -204,7 +209,7 @@ def control(scope: Scope) -> str:
 def data(scope: Scope) -> str:
     """The policy (JSON) of all that snapshots, the root swap, state and manifests need."""
     commands = COMMANDS if scope.commands else ()
-    return _document(scope, [*DATA, *commands, *_prefixes(scope), *_wheel(scope)])
+    return _document(scope, [*DATA, *commands, *_prefixes(scope), *_sources(scope), *_wheel(scope)])
 
 
 def removal(scope: Scope) -> str:
@@ -248,6 +253,14 @@ def _prefixes(scope: Scope) -> list[Statement]:
             by_s3: Condition = {"StringEquals": {"kms:ViaService": f"s3.{place.region}.amazonaws.com"}}
             statements.append(Statement(f"UseStateKey{at}", STATE_KEY, (place.kms_key,), by_s3))
     return statements
+
+
+def _sources(scope: Scope) -> list[Statement]:
+    """Reading the disks that lie in S3. What IAM or Terraform would read as a pattern stands for any one character."""
+    if not scope.sources:
+        return []
+    plain = (re.sub(r"[*?${}]", "?", source) for source in scope.sources)
+    return [Statement("ReadSources", SOURCE_OBJECTS, tuple(f"s3:::{source}" for source in plain))]
 
 
 def _wheel(scope: Scope) -> list[Statement]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from runner.blocks.limit import RateLimit
 from runner.blocks.progress import Progress
 from runner.blocks.source import FORMATS
 from schemas.errors import UsageWrong
+from schemas.location import is_local
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,13 @@ def _line(progress: Progress) -> str:
     return f"{done}, {progress.bytes_zero // mib} MiB zeroes, {progress.rate_bytes_s / 1e6:.0f} MB/s{rest}"
 
 
+def _digests_of(source: str) -> Path:
+    """Beside a local source; of a URI in the working directory, under its name without what a file's cannot have."""
+    if is_local(source):
+        return Path(f"{source}.digests")
+    return Path(re.sub(r"[^A-Za-z0-9.-]+", "-", source).strip("-") + ".digests")
+
+
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong as the other commands do."""
 
@@ -65,13 +74,15 @@ def read_words(words: list[str]) -> CopyAsked:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("source", metavar="SOURCE", help="the disk image, or an nbd:// or nbd+unix:// URI")
+    add("source", metavar="SOURCE", help="the disk image: a path, s3://bucket/key, or an nbd:// URI")
     add("device", metavar="DEVICE", help="a block device or an existing file, at least as large")
     add("--format", choices=FORMATS, default="raw", help="format of the image; it is never guessed (default: raw)")
     add("--member", default="", metavar="FILE", help="the disk's file name in an OVA or OVF of several")
     add("--zeroes", choices=("auto", "skip", "write"), default="write", help="skip: DEVICE is known to be all zeroes")
     add("--verify", choices=("none", "written", "full"), default="none", help="read the device back and compare")
-    add("--digests", type=Path, metavar="FILE", help="digest file to write (default: SOURCE.digests)")
+    add(
+        "--digests", type=Path, metavar="FILE", help="digest file to write (default: SOURCE.digests)"
+    )
     earlier = parser.add_mutually_exclusive_group()
     earlier.add_argument(
         "--since", type=Path, metavar="DIGESTS", help="DEVICE holds what this digest file of an earlier copy says"
@@ -93,7 +104,7 @@ def read_words(words: list[str]) -> CopyAsked:
         member=found.member,
         zeroes=cast(Zeroes, found.zeroes),
         verify=cast(Verify, found.verify),
-        digests=found.digests or Path(f"{found.source}.digests"),
+        digests=found.digests or _digests_of(found.source),
         since=found.since,
         changes=found.changes,
         repair=found.repair,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import ExitStack, closing
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
+from typing import cast
 
 from runner.blocks.bytefile import open_local
 from runner.blocks.copy import CopyResult, copy_disk
@@ -14,15 +16,16 @@ from runner.blocks.device import Device, open_device
 from runner.blocks.source import Source, check_stated, is_package, open_source
 from runner.cli.asked_copy import CopyAsked, read_words
 from schemas.errors import DONE
+from schemas.location import is_local, s3_object
 
 
 def run(words: list[str]) -> int:
     """Run `hotadd copy` with these words; its exit code. Raises `UsageWrong`, and what the engine raises."""
     asked = read_words(words)
-    if is_package(asked.format):
+    if is_package(asked.format) and is_local(asked.source):
         check_stated(open_local(asked.source), asked.format, asked.member)
     with ExitStack() as stack:
-        source = stack.enter_context(closing(open_source(asked.source, asked.format, asked.member)))
+        source = stack.enter_context(closing(_open(asked)))
         device = stack.enter_context(closing(open_device(asked.device)))
         if asked.since is not None or asked.repair:
             import_module("runner.cli.copy_since").bring(asked, source, device)
@@ -34,6 +37,15 @@ def run(words: list[str]) -> int:
     )
     print(json.dumps(asdict(copied)) if asked.json else f"{sentence}; digests in {asked.digests}")
     return DONE
+
+
+def _open(asked: CopyAsked) -> Source:
+    """The source; what AWS needs is loaded for an S3 object alone."""
+    if s3_object(asked.source) is None:
+        return open_source(asked.source, asked.format, asked.member)
+    account = import_module("runner.aws.account").Account(os.environ.get("AWS_REGION") or "us-east-1")
+    open_place = import_module("runner.phases.sources").open_place
+    return cast(Source, open_place(asked.source, asked.format, asked.member, account))
 
 
 def _copy(asked: CopyAsked, source: Source, device: Device) -> CopyResult:

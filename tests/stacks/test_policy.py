@@ -16,7 +16,12 @@ from stacks.policy import Prefix, Scope
 
 KEY = "arn:aws:kms:eu-central-1:111122223333:key/1234"
 SCOPE = Scope(
-    "eu-central-1", (Prefix("acme", "replicas/prod", "eu-central-1", KEY),), (KEY,), "s3://acme/dist/h.whl", True
+    "eu-central-1",
+    (Prefix("acme", "replicas/prod", "eu-central-1", KEY),),
+    (KEY,),
+    "s3://acme/dist/h.whl",
+    True,
+    ("exports/web/01.ova", "exports/odd *${x}"),
 )
 
 
@@ -79,6 +84,13 @@ def test_commands_run_in_drills_alone_and_only_if_a_drill_asks() -> None:
     (by,) = [one for one in sent if one is not on_instances]
     assert {arn.rpartition("/")[2] for arn in by["Resource"]} == {"AWS-RunShellScript", "AWS-RunPowerShellScript"}
     assert "ssm:" not in json.dumps(statements(replace(SCOPE, commands=False)))
+
+
+def test_sources_in_s3_are_read_and_no_others() -> None:
+    (one,) = [one for one in statements() if one["Sid"] == "ReadSources"]
+    assert one["Action"] == ["s3:GetObject", "s3:GetObjectVersion"]
+    assert one["Resource"] == ["arn:aws:s3:::exports/web/01.ova", "arn:aws:s3:::exports/odd ???x?"]
+    assert "ReadSources" not in json.dumps(statements(replace(SCOPE, sources=())))
 
 
 def test_volumes_are_made_from_our_snapshots_alone() -> None:

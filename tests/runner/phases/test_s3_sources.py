@@ -17,6 +17,7 @@ from runner.aws.account import AccessDenied, Account
 from runner.aws.objects import ObjectBroken
 from runner.blocks.errors import ImageRefused, ShortRead, SourceChanged, SourceEmpty, SourceMissing
 from runner.blocks.source import Source
+from runner.cli.main import run
 from runner.lab.record import LabInfo
 from runner.phases.sources import LocationRefused, open_place
 
@@ -153,3 +154,13 @@ def test_a_vmdk_in_s3_is_the_disk_in_it(s3, tmp_path: Path) -> None:
     with closing(opened("disk.vmdk", "vmdk")) as source:
         assert source.size == len(content)
         assert read(source, 0, len(content)) == content
+
+
+def test_a_copy_from_s3_survives_broken_bodies(s3, fault: Fault, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    target = tmp_path / "target"
+    target.write_bytes(b"x" * len(CONTENT))
+    fault(action="GetObject", service="s3", error_code="broken-body", times=4)
+    assert run(["copy", "s3://exports/a/web01.raw", str(target), "--verify", "full"]) == 0
+    assert target.read_bytes() == CONTENT
+    assert (tmp_path / "s3-exports-a-web01.raw.digests").exists()
