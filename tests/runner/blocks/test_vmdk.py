@@ -6,6 +6,7 @@ import struct
 import subprocess
 import tracemalloc
 import zlib
+from itertools import product
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -47,16 +48,23 @@ def check(path, content: bytes) -> None:
     source.close()
 
 
-@pytest.mark.parametrize("picture", ["D", "-", "D-D", "DD--DDDD-D", "-" * 40 + "D", "D" * 90])
-@pytest.mark.parametrize("trim", [0, 512, 65024])
+@pytest.mark.parametrize(
+    ("picture", "trim"),
+    [
+        *product(["D", "-", "D-D", "DD--DDDD-D", "-" * 40 + "D"], [0, 512, 65024]),
+        pytest.param("D" * 90, 512, marks=pytest.mark.thorough),
+    ],
+)
 def test_a_sparse_file_is_read_bit_for_bit(tmp_path, picture, trim):
     content = content_of(picture, trim=trim)
     sparse(tmp_path / "disk.vmdk", content)
     check(tmp_path / "disk.vmdk", content)
 
 
-@pytest.mark.parametrize("picture", ["D", "-", "DD-D", "D0D--" * 20])
-@pytest.mark.parametrize("trim", [0, 512, 65024])
+@pytest.mark.parametrize(
+    ("picture", "trim"),
+    [*product(["D", "-", "DD-D"], [0, 512, 65024]), pytest.param("D0D--" * 20, 512, marks=pytest.mark.thorough)],
+)
 def test_a_stream_optimized_file_is_read_bit_for_bit(tmp_path, picture, trim):
     content = content_of(picture, trim=trim)
     streamed(tmp_path / "disk.vmdk", content)
@@ -64,7 +72,7 @@ def test_a_stream_optimized_file_is_read_bit_for_bit(tmp_path, picture, trim):
 
 
 @pytest.mark.parametrize("make", [sparse, streamed])
-@pytest.mark.parametrize("grain", [8, 16, 1024])
+@pytest.mark.parametrize("grain", [8, 16, pytest.param(1024, marks=pytest.mark.thorough)])
 @pytest.mark.parametrize("shuffle", [None, 1])
 def test_grains_of_any_size_and_order_are_read(tmp_path, make, grain, shuffle):
     content = content_of("DD-D0DDD-D" * 4, 4096 if grain < 128 else 65536, trim=512)
