@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from threading import Event
 
 import pytest
 from hypothesis import given, settings
@@ -200,3 +201,41 @@ def test_a_read_error_keeps_what_was_copied_before(bench):
     source.broken = False
     assert bench.copy(source, device, blank=True).bytes_resumed == 16 * BLOCK
     assert device.content == source.content
+
+
+class Volatile(MemoryDevice):
+    """Loses power after some flushes; what came in while a flush was under way is not held by that flush."""
+
+    def __init__(self, size, flushes):
+        super().__init__(size)
+        self.held = bytes(size)
+        self.left = flushes
+        self.came = Event()
+
+    def write(self, offset, buffer):
+        super().write(offset, buffer)
+        self.came.set()
+
+    def flush(self):
+        if not self.left:
+            raise Killed
+        self.left -= 1
+        before = bytes(self.content)
+        self.came.clear()
+        self.came.wait(0.1)
+        self.held = before
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("flushes", range(1, 6))
+def test_what_was_written_while_a_flush_ran_is_not_taken_for_flushed(bench, flushes):
+    source = MemorySource.from_picture("D" * 80, BLOCK, seed=flushes)
+    device = Volatile(source.size, flushes)
+    options = {"blank": True, "save_bytes": 16 * BLOCK, "threads": 4}
+    with pytest.raises(Killed):
+        bench.copy(source, device, **options)
+    after = MemoryDevice(source.size)
+    after.content[:] = device.held
+    result = bench.copy(source, after, **options)
+    assert result.bytes_resumed > 0
+    assert after.content == source.content
