@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import Literal
 
 from runner.blocks.digests import DATA, DIGEST_SIZE, ZERO, DigestFile, Window
-from runner.blocks.extent import BLOCK
+from runner.blocks.extent import BLOCK, blocks_in
 from runner.report.runs import Runs, merged, overlapping, shares
 
 Look = Literal["drifted", "changed", "sparse", "injected", "data", "zero"]
@@ -95,26 +95,47 @@ class BlockMap:
 
 
 def map_disk(
-    now: DigestFile, before: DigestFile | None, injected: Runs = (), drifted: Runs = (), cells: int = 2048
+    now: DigestFile,
+    before: DigestFile | None,
+    injected: Runs = (),
+    drifted: Runs = (),
+    *,
+    size: int = 0,
+    cells: int = 2048,
 ) -> BlockMap:
     """Map a generation of a disk, compared with an earlier one. Runs are (first block, count), in any order.
 
-    Blocks that the earlier generation does not have (the disk grew) count as changed. Raises `DigestsDamaged`.
+    `size` is the volume's, in bytes: what lies past the source's end there was never written by a copy, so that it is
+    zero unless it drifted. Blocks that the earlier generation does not have (the source grew) count as changed.
+    Raises `DigestsDamaged`.
     """
-    count = max(1, min(cells, now.blocks))
-    bounds = [now.blocks * at // count for at in range(count + 1)]
-    runs = {"injected": list(merged(injected, now.blocks)), "drifted": list(merged(drifted, now.blocks))}
-    made = BlockMap(now.size, bounds, *(_zeroes(count) for _ in range(5)))
+    blocks = max(now.blocks, blocks_in(size))
+    count = max(1, min(cells, blocks))
+    bounds = [blocks * at // count for at in range(count + 1)]
+    runs = {"injected": list(merged(injected, blocks)), "drifted": list(merged(drifted, blocks))}
+    made = BlockMap(max(size, now.size), bounds, *(_zeroes(count) for _ in range(5)))
     for first, length in runs["injected"]:
         for cell, part in shares(bounds, first, length):
             made.injected[cell] += part
     for first, length in runs["drifted"]:
         for cell, part in shares(bounds, first, length):
             made.drifted[cell] += part
-    known = list(merged((run for either in runs.values() for run in either), now.blocks))
+    known = list(merged((run for either in runs.values() for run in either), blocks))
     for window in now.windows(_WINDOW):
         _count(made, window, None if before is None else _same_place(before, window), known)
+    _count_beyond(made, now.blocks, known)
     return made
+
+
+def _count_beyond(made: BlockMap, first: int, known: Sequence[tuple[int, int]]) -> None:
+    """The blocks past the source's end, without looking at each."""
+    if made.blocks == first:
+        return
+    for cell, part in shares(made.bounds, first, made.blocks - first):
+        made.zero[cell] += part
+    for start, length in overlapping(known, first, made.blocks):
+        for cell, part in shares(made.bounds, start, length):
+            made.zero[cell] -= part
 
 
 def _count(made: BlockMap, window: Window, before: Window | None, known: Sequence[tuple[int, int]]) -> None:

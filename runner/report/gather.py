@@ -141,7 +141,8 @@ def _disk(
             except (FileNotFoundError, DigestsDamaged, PackedDamaged) as error:
                 told = replace(told, note=f"Changed blocks are not shown: {_why(error, before)}.")
         injected = runs_of_bytes((block.offset, block.length) for block in disk.injected)
-        made = map_disk(now, earlier, injected, _drifted(drift, latest.generation, disk), cells)
+        drifted = _drifted(drift, latest.generation, disk)
+        made = map_disk(now, earlier, injected, drifted, size=disk.volume_bytes, cells=cells)
     compared = before.generation if before is not None and earlier is not None else 0
     return replace(told, map=made, compared=compared)
 

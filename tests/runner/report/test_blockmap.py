@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,15 +15,15 @@ from runner.report.runs import runs_of_bytes
 from tests.runner.report.ground import BLOCK, Ground, Painted
 
 
-def mapped(place: Path, disk: Painted, cells: int) -> BlockMap:
-    """A painted disk's second generation, compared with its first."""
+def mapped(place: Path, disk: Painted, cells: int, beyond: int = 0) -> BlockMap:
+    """A painted disk's second generation, compared with its first, on a volume with more blocks beyond it."""
     ground = Ground(place, "web01", (disk,))
     ground.two_generations()
     now = DigestFile.open(ground.manifests.digest_file(2, disk.id))
     before = DigestFile.open(ground.manifests.digest_file(1, disk.id))
     try:
         runs = [(block, 1) for block in disk.injected], [(block, 1) for block in disk.drifted]
-        return map_disk(now, before, *runs, cells)
+        return map_disk(now, before, *runs, size=len(disk.letters) * BLOCK + beyond * BLOCK, cells=cells)
     finally:
         now.close()
         before.close()
@@ -63,6 +64,24 @@ def test_counts_are_those_of_the_blocks(tmp_path: Path, blocks: int, cells: int)
     made = mapped(tmp_path, disk, cells)
     assert list(made) == counted(disk, min(cells, blocks))
     assert made.blocks == sum(cell.blocks for cell in made) == blocks
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("seed", range(20))
+def test_the_volume_beyond_the_source_is_zero_or_drifted(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    beyond = chance.randint(1, 9000)
+    disk = painted(seed, chance.randint(1, 3000))
+    end = len(disk.letters) + beyond
+    disk = replace(disk, drifted=(*disk.drifted, *range(end - min(beyond, 30), end - 1)))
+    cells = min(chance.choice([1, 3, 128, 2048]), end)
+    # To whoever counts by hand, the volume is a disk with zeroes at its end, which were there before.
+    same = replace(disk, letters=disk.letters + "Z" * beyond)
+    if disk.before is not None:
+        same = replace(
+            same, letters=disk.letters[: disk.before] + "C" * (len(disk.letters) - disk.before) + "Z" * beyond
+        )
+    assert list(mapped(tmp_path, disk, cells, beyond)) == counted(replace(same, before=None), cells)
 
 
 @pytest.mark.thorough
