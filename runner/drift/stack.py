@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from runner.aws.launches import Launch
 from runner.aws.temporary import find_states
@@ -10,7 +11,7 @@ from runner.aws.volumes import Volume
 from runner.drift.infrastructure import deviations, snapshot_deviations
 from runner.phases.finish import VolumesDiffer
 from runner.phases.job import Job
-from runner.terraform.guard import ATTACHMENT, DESTINATION, VOLUME
+from runner.terraform.guard import ATTACHMENT, VOLUME
 from runner.terraform.project import Variables
 from schemas.drift import Deviation
 from schemas.errors import Refused
@@ -57,11 +58,20 @@ def look_at_stack(
     plan = project.plan("drift", variables, refresh=not bare)
     if plan.failure is not None:
         notes.append(plan.failure.sentence)
-    found += deviations(plan.plan)
+    found += (_placed(one, manifest, volumes) for one in deviations(plan.plan))
     manifests = [one for number in job.manifests.generations() if (one := job.manifests.read(number)) is not None]
     ids = [disk.integrity_snapshot_id for one in manifests if one.status != "pruned" for disk in one.disks]
     states = {id_: state for id_, (state, _) in find_states(job.account, ids).items()}
     return (*found, *snapshot_deviations(manifests, states)), tuple(notes)
+
+
+def _placed(one: Deviation, manifest: Manifest, volumes: Mapping[str, Volume]) -> Deviation:
+    """The same, with where a volume is that is not attached where it should be."""
+    for disk in manifest.disks:
+        if one.subject == f"{ATTACHMENT}.target_{address(disk.id)}[0]" and disk.volume_id in volumes:
+            for at in volumes[disk.volume_id].attachments:
+                return replace(one, found=f"on {at.instance_id} as {at.device}")
+    return one
 
 
 def _by_hand(manifest: Manifest, volumes: Mapping[str, Volume]) -> Iterator[Deviation]:
@@ -72,6 +82,6 @@ def _by_hand(manifest: Manifest, volumes: Mapping[str, Volume]) -> Iterator[Devi
             yield Deviation(f"{VOLUME}.{place}", disk.volume_id, "missing", "", "there", "not there", "world")
         attachments = volumes[disk.volume_id].attachments if disk.volume_id in volumes else ()
         if all(one.instance_id != manifest.instance_id for one in attachments):
-            where = attachments[0].instance_id if attachments else "nothing"
+            where = f"on {attachments[0].instance_id} as {attachments[0].device}" if attachments else "not there"
             subject = f"{ATTACHMENT}.target_{place}[0]"
-            yield Deviation(subject, disk.volume_id, "detached", "", DESTINATION, where, "world")
+            yield Deviation(subject, disk.volume_id, "detached", "", "there", where, "world")

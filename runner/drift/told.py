@@ -47,7 +47,7 @@ def sentence(one: Deviation) -> str:
         case "changed":
             return f"{who}: {one.attribute} is {one.found}, should be {one.expected}{why}"
         case "detached":
-            return f"{who}: detached{why}"
+            return f"{who}: {'detached' if one.found == 'not there' else f'the volume is {one.found}'}{why}"
         case "missing":
             return f"{who}: gone" if one.cause == "world" else f"{who}: not made yet{why}"
         case "errored":

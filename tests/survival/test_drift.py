@@ -209,6 +209,21 @@ def test_a_detached_volume(replica: Replication, ec2: EC2Client) -> None:
     assert found(document) == [("aws_volume_attachment.target_disk_data[0]", "detached", "")]
 
 
+def test_a_volume_at_another_device(replica: Replication, ec2: EC2Client) -> None:
+    outputs = replica.outputs()
+    volume, instance = outputs["volumes"]["data"], outputs["instance_id"]
+    ec2.detach_volume(VolumeId=volume)
+    ec2.attach_volume(VolumeId=volume, InstanceId=instance, Device="/dev/sdz")
+    try:
+        ended, document = drift(replica, "--only", "infrastructure")
+    finally:
+        ec2.detach_volume(VolumeId=volume)
+        ec2.attach_volume(VolumeId=volume, InstanceId=instance, Device=outputs["destination_devices"]["data"])
+    assert found(document) == [("aws_volume_attachment.target_disk_data[0]", "detached", "")]
+    assert document["infrastructure"][0]["found"] == f"on {instance} as /dev/sdz"
+    assert f"the volume is on {instance} as /dev/sdz" in ended.said
+
+
 def test_all_volumes_detached(replica: Replication, ec2: EC2Client) -> None:
     """Terraform could not refresh the instance then."""
     outputs = replica.outputs()

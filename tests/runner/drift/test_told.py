@@ -61,7 +61,7 @@ def test_the_text_names_each_difference() -> None:
 
 
 def test_markdown_fits_a_comment_and_breaks_no_table() -> None:
-    many = replace(BOTH, infrastructure=(MACHINE,) * 5000, disks=(replace(DISK, files=DISK.files * 5000),) * 40)
+    many = replace(BOTH, infrastructure=(MACHINE,) * 1000, disks=(replace(DISK, files=DISK.files * 300),) * 40)
     assert len(as_markdown(many)) < 65536
     assert "/etc/a\\|b" in as_markdown(BOTH)
     rows = [line for line in as_markdown(BOTH).splitlines() if line.startswith("| `aws")]
