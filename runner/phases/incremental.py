@@ -23,6 +23,7 @@ from runner.phases.find import clear, find_all
 from runner.phases.job import Job
 from runner.phases.move import require_phase
 from runner.phases.origin import opened
+from runner.phases.preflight import check_node
 from runner.phases.records import Restored, injection_file, is_committed, restored_file, write_record
 from runner.phases.reference import Reference, check_reference
 from runner.phases.restore import rate_limit
@@ -46,6 +47,7 @@ def find_and_restore(job: Job) -> None:
     if is_committed(job.generation_directory):
         return
     outputs = require_phase(job, "replicate", "staging")
+    check_node(job)
     reference = None if job.run.repair else check_reference(job, outputs)
     for disk in job.spec.source.disks:
         restored_file(job.generation_directory, disk.id).unlink(missing_ok=True)

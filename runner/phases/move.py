@@ -55,8 +55,12 @@ def stage(job: Job) -> None:
     A full replication never stages the volumes of a destination that was launched; an incremental takes them back.
     """
     launched = _launched(job.project())
-    if not is_committed(job.generation_directory) and (job.run.kind != "full" or not launched):
-        move(job, "staging", launched=launched)
+    if is_committed(job.generation_directory) or (job.run.kind == "full" and launched):
+        return
+    outputs = job.project().outputs()
+    if outputs is not None and outputs.phase == "staging" and outputs.access_node_id != job.project().access_node_id():
+        move(job, "detached", launched=launched)  # the access node they were on was given up
+    move(job, "staging", launched=launched)
 
 
 def release(job: Job) -> None:
@@ -110,7 +114,9 @@ def move(job: Job, phase: Phase, *, launched: bool, also: tuple[str, ...] = ()) 
     )
     rootless = _rootless_destination(job, before)
     if rootless is not None and before is not None:
-        _check_world(job, rootless, before)
+        # A run that died while it staged them left some attached that the state does not know of.
+        staged = "staging" in (before.phase, phase)
+        _check_world(job, rootless, before, {before.access_node_id, project.access_node_id()} if staged else set())
     with applying(job, goal.step):
         plan = project.plan(phase, variables, refresh=rootless is None)
         check_plan(plan.plan, goal)
@@ -164,7 +170,7 @@ def _rootless_destination(job: Job, outputs: Outputs | None) -> Instance | None:
     return instance if instance.root_device not in instance.devices else None
 
 
-def _check_world(job: Job, instance: Instance, outputs: Outputs) -> None:
+def _check_world(job: Job, instance: Instance, outputs: Outputs, nodes: set[str]) -> None:
     """What a refresh would have seen: the instance is stopped, the volumes exist and are nobody else's."""
     if instance.state != "stopped":
         raise WorldDiffers(f"{instance.id} has no root volume and is {instance.state}, not stopped")
@@ -173,8 +179,7 @@ def _check_world(job: Job, instance: Instance, outputs: Outputs) -> None:
         volume = volumes.get(volume_id)
         if volume is None:
             raise WorldDiffers(f"the volume {volume_id} of disk {disk} is gone")
-        ours = {instance.id, outputs.access_node_id if outputs.phase == "staging" else instance.id}
-        elsewhere = [a.instance_id for a in volume.attachments if a.instance_id not in ours]
+        elsewhere = [a.instance_id for a in volume.attachments if a.instance_id not in {instance.id, *nodes}]
         if elsewhere:
             raise WorldDiffers(f"the volume {volume_id} of disk {disk} is attached to {elsewhere[0]}")
 

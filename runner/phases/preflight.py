@@ -112,13 +112,11 @@ def reserve_slots(job: Job, outputs: Outputs | None) -> dict[str, str]:
 
     Raises `NodeUnfit`, `TypeUnknown`, `VolumeTaken` or `TooManyDisks`.
     """
-    node = _check_node(job)
-    if outputs is not None:
-        _check_volumes(job, outputs, node)
+    node = check_node(job)
+    kept = _held_slots(job, outputs, node) if outputs is not None else {}
     limits = find_type(job.account, node.type)
     if limits is None:
         raise TypeUnknown(node.type, job.spec.region)
-    kept = outputs.slots if outputs is not None and outputs.phase == "staging" else {}
     return reserve(job.spec, node, limits, kept)
 
 
@@ -130,7 +128,8 @@ def _check_source(job: Job) -> None:
         check_disk(disk, job.account)
 
 
-def _check_node(job: Job) -> Instance:
+def check_node(job: Job) -> Instance:
+    """The access node, if it runs in the volumes' zone. Raises `NodeUnfit`."""
     node_id = job.project().access_node_id()
     hint = "Name a running instance in the volumes' availability zone."
     node = find_instance(job.account, node_id) if node_id else None
@@ -157,9 +156,15 @@ def check_destination(job: Job) -> None:
         raise TooManyDisks(disks, limits.volumes, f"the destination's type {limits.type}")
 
 
-def _check_volumes(job: Job, outputs: Outputs, node: Instance) -> None:
+def _held_slots(job: Job, outputs: Outputs, node: Instance) -> dict[str, str]:
+    """The slots that our volumes have on this node: by the state, and by EC2 where a run died while it staged them."""
+    staged = outputs.phase == "staging" and outputs.access_node_id == node.id
+    held = dict(outputs.slots) if staged else {}
     volumes = find_by_ids(job.account, list(outputs.volumes.values()))
     for disk, volume_id in outputs.volumes.items():
         for attachment in volumes[volume_id].attachments if volume_id in volumes else ():
             if attachment.instance_id not in (node.id, outputs.instance_id):
                 raise VolumeTaken(volume_id, disk, attachment.instance_id)
+            if attachment.instance_id == node.id:
+                held[disk] = attachment.device.removeprefix("/dev/")
+    return held

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.survival.driver import Fate
 from tests.survival.generations import BLOCK, BY_GUEST, MIB, ON_SOURCE, blocks, is_up_to_date, scribble
 from tests.survival.ground import DISKS, Lab, Replication
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2 import EC2Client
 
 pytestmark = [pytest.mark.lab, pytest.mark.process]
 
@@ -122,6 +126,30 @@ def test_source_and_volume_that_move_between_two_tries(replication: Callable[[st
     assert ended.status == 0, ended.said
     is_up_to_date(made, 2)
     assert made.records(2)["root"]["bytes_changed"] == 6 * BLOCK
+
+
+def test_an_access_node_that_dies_is_replaced(replication: Callable[[str], Replication], ec2: EC2Client) -> None:
+    """Terminated while the copy ran. Another one in the spec, and the same command goes on."""
+    made = replication("nodeless")
+    image = made.lab.info.amis["linux"]
+    ran = ec2.run_instances(
+        ImageId=image, InstanceType="m5.large", SubnetId=made.lab.info.subnet_id, MinCount=1, MaxCount=1
+    )
+    node = ran["Instances"][0]["InstanceId"]
+    ec2.get_waiter("instance_running").wait(InstanceIds=[node], WaiterConfig={"Delay": 1})
+    made.edit(made.lab.info.access_node_id, node)
+    ended = made.replicate()
+    assert ended.status == 0, ended.said
+    scribble(made.source("root"), ON_SOURCE, b"changed")
+    assert made.replicate(Fate("find and restore", writes=2)).killed
+    ec2.terminate_instances(InstanceIds=[node])
+    ec2.get_waiter("instance_terminated").wait(InstanceIds=[node], WaiterConfig={"Delay": 1})
+    ended = made.replicate()
+    assert ended.status == 3 and f"The access node {node} does not exist" in ended.said, ended.said
+    made.edit(node, made.lab.info.access_node_id)
+    ended = made.replicate()
+    assert ended.status == 0, ended.said
+    is_up_to_date(made, 2)
 
 
 def test_a_disk_that_grew(replication: Callable[[str], Replication], lab: Lab) -> None:
