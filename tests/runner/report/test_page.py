@@ -257,6 +257,7 @@ def test_nothing_may_run_or_load_but_its_own(drifted: Ground) -> None:
     (policy,) = [m.attributes["content"] for m in shown.all("meta") if "http-equiv" in m.attributes]
     rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
     assert rules["default-src"] == rules["base-uri"] == rules["form-action"] == "'none'"
+    assert rules["img-src"] == "data:"  # the icon that no server is to be asked for
     for kind in ("style", "script"):
         (one,) = shown.all(kind)
         digest = base64.b64encode(hashlib.sha256(one.text.encode()).digest()).decode()
