@@ -59,7 +59,9 @@ class VmdkSource:
         now = [file.fingerprint() for file in self._files]
         if any((a.inode, a.device) != (b.inode, b.device) for a, b in zip(now, self._opened, strict=True)):
             return Fingerprint(0, 0, 0, 0)
-        return Fingerprint(sum(p.size for p in now), max(p.mtime_ns for p in now), now[0].inode, now[0].device)
+        size, changed = sum(p.size for p in now), max(p.mtime_ns for p in now)
+        version = " ".join(p.version for p in now if p.version)
+        return Fingerprint(size, changed, now[0].inode, now[0].device, version)
 
     def extents(self) -> Iterator[Extent]:
         """What grain tables, and the file system's holes of flat files, say."""

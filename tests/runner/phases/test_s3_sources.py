@@ -154,6 +154,9 @@ def test_a_vmdk_in_s3_is_the_disk_in_it(s3, tmp_path: Path) -> None:
     with closing(opened("disk.vmdk", "vmdk")) as source:
         assert source.size == len(content)
         assert read(source, 0, len(content)) == content
+        before = source.fingerprint()
+        s3.put_object(Bucket="exports", Key="disk.vmdk", Body=image.read_bytes()[::-1])
+        assert before.version and "version" in before.changes(source.fingerprint())
 
 
 def test_a_copy_from_s3_survives_broken_bodies(s3, fault: Fault, tmp_path: Path, monkeypatch) -> None:
