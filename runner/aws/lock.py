@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from runner.aws.account import Account, aws_errors
-from runner.home import user
 from schemas.errors import HotaddError, Refused
 from schemas.spec import S3Backend
 
@@ -76,15 +75,15 @@ class Holder:
 
 
 class BucketLock:
-    """The lock of one replication under a backend's prefix."""
+    """The lock of one replication under a backend's prefix. `who` is the user's name."""
 
-    def __init__(self, account: Account, backend: S3Backend, name: str) -> None:
+    def __init__(self, account: Account, backend: S3Backend, name: str, who: str) -> None:
         self._account, self._backend = account, backend
         self.key = f"{backend.prefix}/{name}/lock.json"
         self.where = f"s3://{backend.bucket}/{self.key}"
         self._etag = ""
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        self._me = Holder(socket.gethostname(), user(), os.getpid(), now, secrets.token_hex(8))
+        self._me = Holder(socket.gethostname(), who, os.getpid(), now, secrets.token_hex(8))
 
     def take(self, *, break_it: bool = False) -> None:
         """Take the lock: where there is none, from the dead, or by force. Raises `LockedElsewhere`."""

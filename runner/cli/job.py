@@ -14,7 +14,7 @@ import typer
 from runner.aws.account import Account
 from runner.aws.bucket import BucketManifests
 from runner.aws.lock import BucketLock, held
-from runner.home import Home, home_of
+from runner.home import Home, home_of, user
 from runner.journal import Journal, Watcher
 from runner.manifests import Manifests, ManifestStore
 from runner.phases.job import Job
@@ -70,7 +70,7 @@ def _locked_there(spec: Spec, break_lock: bool) -> Iterator[Callable[[], bool]]:
     if spec.backend.s3 is None:
         yield lost.is_set
         return
-    lock = BucketLock(Account(spec.backend.s3.region), spec.backend.s3, spec.name)
+    lock = BucketLock(Account(spec.backend.s3.region), spec.backend.s3, spec.name, user())
     with held(lock, lost, break_it=break_lock):
         yield lost.is_set
 

@@ -7,7 +7,7 @@ from contextlib import closing
 from runner.aws.instances import Instance, find_instance, find_type, zones_of_subnets
 from runner.aws.volumes import find_by_ids
 from runner.guest.conversion import check, inspect
-from runner.phases.base import check_base, check_spec
+from runner.phases.basis import check_base, check_spec
 from runner.phases.guests import guest_disks, guest_options
 from runner.phases.job import Job
 from runner.phases.move import placement

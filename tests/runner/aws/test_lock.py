@@ -47,7 +47,7 @@ def there(backend: S3Backend) -> Iterator[Account]:
 
 def another(there: Account, backend: S3Backend, host: str = "elsewhere", pid: int = 1) -> BucketLock:
     """A lock that a process of another machine would ask for."""
-    made = BucketLock(there, backend, "web01")
+    made = BucketLock(there, backend, "web01", "tester")
     made._me = dataclasses.replace(made._me, host=host, pid=pid)
     return made
 
@@ -55,23 +55,23 @@ def another(there: Account, backend: S3Backend, host: str = "elsewhere", pid: in
 def test_one_holder_and_free_again_afterwards(there: Account, backend: S3Backend) -> None:
     second = another(there, backend)
     refused = pytest.raises(LockedElsewhere, match="s3://locks/replicas/web01/lock.json")
-    with held(BucketLock(there, backend, "web01"), Event()), refused:
+    with held(BucketLock(there, backend, "web01", "tester"), Event()), refused:
         second.take()
     another(there, backend).take()
 
 
 def test_a_dead_process_of_this_machine_holds_nothing(there: Account, backend: S3Backend) -> None:
-    dead = BucketLock(there, backend, "web01")
+    dead = BucketLock(there, backend, "web01", "tester")
     dead._me = dataclasses.replace(dead._me, pid=2**22 + 1)  # beyond Linux's largest process id
     dead.take()
-    BucketLock(there, backend, "web01").take()
+    BucketLock(there, backend, "web01", "tester").take()
 
 
 def test_one_of_another_machine_lives_until_it_is_silent(
     there: Account, backend: S3Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     another(there, backend, pid=2**22 + 1).take()
-    mine = BucketLock(there, backend, "web01")
+    mine = BucketLock(there, backend, "web01", "tester")
     with pytest.raises(LockedElsewhere, match="elsewhere"):
         mine.take()
     monkeypatch.setattr(lock_module, "LIFE", timedelta(seconds=1))
@@ -82,7 +82,7 @@ def test_one_of_another_machine_lives_until_it_is_silent(
 def test_it_is_renewed_and_its_loss_is_noticed(there: Account, backend: S3Backend) -> None:
     lost = Event()
     thief = another(there, backend)
-    with pytest.raises(LockLost), held(BucketLock(there, backend, "web01"), lost, seconds=0.2):
+    with pytest.raises(LockLost), held(BucketLock(there, backend, "web01", "tester"), lost, seconds=0.2):
         before = there.s3.head_object(Bucket="locks", Key="replicas/web01/lock.json")["LastModified"]
         time.sleep(1.5)
         assert there.s3.head_object(Bucket="locks", Key="replicas/web01/lock.json")["LastModified"] > before
