@@ -14,7 +14,7 @@ from runner.aws.bucket import read_object
 from runner.aws.lock import BucketLock
 from runner.blocks.digests import DigestFile
 from runner.blocks.errors import DigestsDamaged
-from runner.home import Home
+from runner.home import Home, user
 from runner.manifests import ManifestStore
 from runner.packed import PackedDamaged
 from runner.report.blockmap import map_disk
@@ -87,7 +87,7 @@ def _tried(read: Callable[[], Found], otherwise: Found, faults: list[str]) -> Fo
 def _holder(spec: Spec, home: Home) -> str:
     """Who works on it, on this machine or another; empty if nobody does."""
     s3 = spec.backend.s3
-    return home.holder() or ("" if s3 is None else BucketLock(Account(s3.region), s3, spec.name).holder())
+    return home.holder() or ("" if s3 is None else BucketLock(Account(s3.region), s3, spec.name, user()).holder())
 
 
 def _look(file: Path, kind: Kind, model: type[Found]) -> Found | None:
