@@ -139,6 +139,7 @@ def test_what_holds_no_guest_is_refused(guest: Path, capsys: pytest.CaptureFixtu
     assert "verdict: not supported" in told and "because: " in told
 
 
+@pytest.mark.thorough
 def test_words_that_make_no_sense_are_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "disk.raw").write_bytes(b"1")
     assert run(["inspect", str(tmp_path / "disk.raw"), "--firmware", "openfirmware"]) == 64

@@ -109,6 +109,7 @@ def test_bare_disks_and_what_nobody_knows_of_them(tmp_path: Path) -> None:
     assert f"format: raw  {MARK} raw, vmdk" in text and text.count(MARK) == len(FILLED) + 4
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "name", ["null", "true", "0", "", "-", "Ünï", "x" * 80, "a\nversion: 2", "# no", 'a" b', "\u202e", "e5", "off"]
 )
@@ -141,6 +142,7 @@ def test_what_cannot_be_a_machine_is_refused(tmp_path: Path) -> None:
         read_machine([str(tmp_path / "b.vmdk")], ACCOUNT)
 
 
+@pytest.mark.thorough
 def test_the_command_writes_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "disk.raw").write_bytes(bytes(1024))
     spec = tmp_path / "spec.yaml"

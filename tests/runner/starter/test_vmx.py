@@ -96,6 +96,7 @@ def test_what_is_no_vmx_is_refused(data: bytes, line: int, rule: str) -> None:
     assert refused.value.exit_code == 3 and refused.value.line == line and rule in refused.value.rule
 
 
+@pytest.mark.thorough
 @given(st.lists(st.binary(max_size=40) | st.sampled_from(ESXI.splitlines()), max_size=30))
 def test_any_bytes_are_read_or_refused(lines: list[bytes]) -> None:
     try:
