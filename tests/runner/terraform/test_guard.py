@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runner.terraform.guard import Goal, PlanRefused, check_plan, check_removal
-from runner.terraform.plan import Action, Change, Plan
+from runner.terraform.plan import Action, Change, Difference, Plan
 
 VOLUME = "aws_ebs_volume.disk_root"
 STAGING = "aws_volume_attachment.staging_disk_root[0]"
@@ -30,6 +30,12 @@ def change(address: str, actions: tuple[Action, ...], *attributes: str, importin
     return Change(address, address.split(".")[0], actions, attributes, importing)
 
 
+def resized(before: int, after: int) -> Change:
+    """A volume that the spec gives another size, in GiB."""
+    sizes = (Difference("size", str(before), str(after)),)
+    return Change(VOLUME, "aws_ebs_volume", UPDATE, ("size",), False, sizes)
+
+
 ALLOWED = [
     (TO_STAGING, change(VOLUME, CREATE)),
     (TO_STAGING, change(STAGING, CREATE)),
@@ -40,6 +46,9 @@ ALLOWED = [
     (TO_TARGET, change(TARGET, CREATE)),
     (STAY, change(INSTANCE, UPDATE, "instance_type")),
     (Goal("target", "detached", True, True, ("root",)), change(TARGET, DELETE)),
+    # An incremental whose disk grew: on the way to the access node.
+    (Goal("target", "detached", True, True, ("root",)), resized(40, 50)),
+    (Goal("detached", "staging", True, True, ("root",)), resized(40, 50)),
     # A killed apply leaves the outputs at `detached` while an attachment is still in the state.
     (Goal("detached", "detached", False, False, ("root",)), change(STAGING, DELETE)),
 ]
@@ -74,6 +83,10 @@ REFUSED = [
     (TO_STAGING, change("aws_security_group.extra", CREATE), "foreign to this step"),
     (TO_STAGING, change("aws_instance.other[0]", DELETE), "foreign to this step"),
     (TO_STAGING, change(VOLUME, ("no-op",), importing=True), "would be imported"),
+    (TO_STAGING, resized(50, 40), "would shrink from 50 to 40 GiB"),
+    (TO_TARGET, resized(40, 50), "would grow on the way from detached to target"),
+    (LEAVE_STAGING, resized(40, 50), "would grow on the way from staging to detached"),
+    (STAY, resized(40, 50), "would grow on the way from target to target"),
 ]
 
 
