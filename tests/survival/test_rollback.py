@@ -92,7 +92,19 @@ class TestRollback:
         said = regret.run(["history", str(regret.spec)]).said
         assert "6: rollback of 1, finished" in said and "5: incremental of 4, prepared" in said
 
+    def test_an_incremental_that_was_killed_is_given_up_for_good(
+        self, regret: Replication, first: dict[str, bytes]
+    ) -> None:
+        """Its workflow must not come back to life beside the rollback's; its number is not used again."""
+        ended = regret.replicate(Fate("snapshot", "note"))
+        assert ended.killed, ended.said
+        ended = back(regret, 1)
+        assert ended.status == 0, ended.said
+        holds(regret, 8, first)
+        assert not (regret.home / "manifest" / "generation-0007.json").exists()
+
     def test_nothing_is_left_of_all_this(self, regret: Replication) -> None:
-        named = {record["integrity_snapshot_id"] for n in range(1, 7) for record in regret.records(n).values()}
+        made = (1, 2, 3, 4, 5, 6, 8)
+        named = {record["integrity_snapshot_id"] for n in made for record in regret.records(n).values()}
         assert regret.left()["snapshots"] == named
         assert not list((regret.home / "work").glob("generation-*"))
