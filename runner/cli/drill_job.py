@@ -31,6 +31,7 @@ def open_drill(spec_file: Path, watcher: Watcher, *, start_minutes: float = STAR
     own = own_home(spec)
     with own.locked(), stop_on_interrupt() as stop:
         home = home_of(spec)
+        own_manifests = manifests_of(replace(spec, name=own.name), own)
         journal = Journal(own.name, home.work / "drill-events.jsonl", watcher)
         account = Account(spec.region)
 
@@ -55,13 +56,15 @@ def open_drill(spec_file: Path, watcher: Watcher, *, start_minutes: float = STAR
                 generation=request.generation,
                 account=account,
                 journal=journal,
-                manifests=manifests_of(changed, own),
+                manifests=own_manifests,
                 project=project,
                 stop=stop,
                 start_seconds=start_minutes * 60,
             )
 
-        yield Ground(spec, home, own, account, journal, manifests_of(spec, home), stop, node_id, copy)
+        yield Ground(
+            spec, home, own, account, journal, manifests_of(spec, home), own_manifests, stop, node_id=node_id, copy=copy
+        )
 
 
 def own_home(spec: Spec) -> Home:

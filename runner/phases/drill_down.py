@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from dataclasses import dataclass
 
@@ -16,7 +17,9 @@ from runner.phases.reservation import release_slots
 from runner.phases.statelock import unlock_dead
 from runner.terraform.guard import check_removal
 from runner.terraform.project import TerraformFailed, Variables
-from schemas.drill import GROUP, drill_name
+from runner.terraform.synthesis import SynthesisRefused
+from schemas.document import DocumentDamaged
+from schemas.drill import GROUP, DrillRequest, drill_name
 from schemas.errors import HotaddError
 from schemas.slots import give_out
 
@@ -66,21 +69,29 @@ def take_down(ground: Ground) -> None:
     """
     name, account = drill_name(ground.spec.name), ground.account
     journal = ground.journal
-    request = read_request(ground)
     with journal.step("drill down"):
+        request = _request(ground)
         for instance_id in end_instances(account, name, _never):
             journal.tell("drill down", f"{instance_id} is terminated.")
         if request is not None:
             try:
                 _destroy(ground.copy(request))
-            except TerraformFailed as error:
-                # What it could not remove goes by its tags, and the state goes with it.
+            except (TerraformFailed, SynthesisRefused) as error:
+                # What it could not remove goes by its tags, and the state, unreadable or stale, goes with it.
                 journal.tell("drill down", f"{error.sentence} Going on by tags.")
         _sweep(ground, name)
-        if request is not None:
-            release_slots(ground.copy(request).spec, request.access_node_id)
-            ground.copy(request).manifests.clear()  # in a bucket: the state, and the lock a dead run left on it
+        node_id = ground.spec.access_node.instance_id or "" if request is None else request.access_node_id
+        release_slots(dataclasses.replace(ground.spec, name=name), node_id)
+        ground.own_manifests.clear()  # in a bucket: the state, and the lock a dead run left on it
         shutil.rmtree(ground.own.directory, ignore_errors=True)
+
+
+def _request(ground: Ground) -> DrillRequest | None:
+    try:
+        return read_request(ground)
+    except DocumentDamaged as error:
+        ground.journal.tell("drill down", f"{error.sentence} Going on by tags.")
+        return None
 
 
 def _destroy(job: Job) -> None:

@@ -59,7 +59,8 @@ class SnapshotsMissing(IntegrityViolated):
 class Ground:
     """A machine whose copy is drilled: its spec, home and manifests, and what makes the copy's own job of a request.
 
-    `own` is the copy's home, inside the machine's; its lock is held. `node_id` tells the access node.
+    `own` is the copy's home, inside the machine's; its lock is held. It makes no manifests: `own_manifests` is where
+    they would be, beside its state. `node_id` tells the access node.
     """
 
     spec: Spec
@@ -68,6 +69,7 @@ class Ground:
     account: Account
     journal: Journal
     manifests: ManifestStore
+    own_manifests: ManifestStore
     stop: Callable[[], bool]
     node_id: Callable[[], str]
     copy: Callable[[DrillRequest], Job]

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from schemas.spec import Spec
+from schemas.spec import Drill, DrillCheck, Spec
 from stacks.plan import NodeDeclaredTwice, StackNameTaken, plan_nodes
 
 
@@ -17,6 +17,14 @@ def test_one_node_with_what_its_specs_need(db01: Spec) -> None:
     assert plan.profiles == ("db01", "db02")
     assert plan.scope.volume_keys == (db01.destination.volume.kms_key_id,)
     assert [(one.bucket, one.prefix) for one in plan.scope.prefixes] == [("acme-hotadd", "replicas/prod")]
+
+
+def test_commands_are_allowed_where_a_drill_runs_them(db01: Spec) -> None:
+    (plan,) = plan_nodes([db01])
+    assert not plan.scope.commands
+    commanding = replace(db01, name="db02", drill=Drill(checks=(DrillCheck(tcp=22), DrillCheck(ssm="uptime"))))
+    (plan,) = plan_nodes([db01, commanding])
+    assert plan.scope.commands
 
 
 def test_existing_nodes_are_not_declared(web01: Spec) -> None:

@@ -75,6 +75,10 @@ class Drilled:
     def verdict(self) -> dict[str, Any]:
         return dict(json.loads((self.machine.home / "work" / "drill.json").read_text()))
 
+    def slots(self) -> list[dict[str, Any]]:
+        """What is given out on the access nodes."""
+        return [json.loads(file.read_text()) for file in (self.machine.machine_home / "nodes").glob("*.json")]
+
     def home(self) -> bool:
         return (self.machine.home / "drill").exists()
 
@@ -187,5 +191,16 @@ def test_killed_anywhere_it_is_taken_down(drilled: Drilled, fate: Fate) -> None:
     assert down.status == 0, down.said
     assert account_of(drilled.ec2) == drilled.before
     assert not drilled.home()
-    files = list((drilled.machine.machine_home / "nodes").glob("*.json"))
-    assert [json.loads(file.read_text()) for file in files] == [{}]
+    assert drilled.slots() == [{}]
+
+
+@pytest.mark.parametrize("damaged", ["terraform.tfstate", "work/request.json"])
+def test_what_no_record_tells_goes_by_its_tags(drilled: Drilled, damaged: str) -> None:
+    up = drilled.drill("--up")
+    assert up.status == 0, up.said
+    (drilled.machine.home / "drill" / damaged).write_text("{")
+    down = drilled.drill("--down")
+    assert down.status == 0, down.said
+    assert account_of(drilled.ec2) == drilled.before
+    assert not drilled.home()
+    assert drilled.slots() == [{}]
