@@ -80,6 +80,12 @@ def test_grains_of_any_size_and_order_are_read(tmp_path, make, grain, shuffle):
     check(tmp_path / "disk.vmdk", content)
 
 
+def test_what_is_not_in_the_file_is_a_hole(tmp_path):
+    sparse(tmp_path / "disk.vmdk", content_of("D-D"))
+    extents = [(e.kind, e.length) for e in open_source(str(tmp_path / "disk.vmdk"), "vmdk").extents()]
+    assert extents == [("data", GRAIN_BYTES), ("hole", GRAIN_BYTES), ("data", GRAIN_BYTES)]
+
+
 def test_grains_stated_as_zero_are_zero(tmp_path):
     sparse(tmp_path / "disk.vmdk", content_of("DDD"), flags=7)
     image = bytearray((tmp_path / "disk.vmdk").read_bytes())
