@@ -54,7 +54,8 @@ def bring_up(ground: Ground, request: DrillRequest) -> Job:
 def drill(ground: Ground, *, keep: bool) -> DrillVerdict:
     """Bring a copy up, check it, keep the verdict, and take the copy down unless it is to be kept.
 
-    What ends it before its checks are made is a failed drill, too, and raised.
+    What ends it before its checks are made is a failed drill, too, and raised; a drill that was stopped on request has
+    no verdict.
     """
     started = timestamp()
     request = begin(ground)
@@ -68,7 +69,7 @@ def drill(ground: Ground, *, keep: bool) -> DrillVerdict:
             for result in check_copy(job, instance_id, ground.spec.drill.checks):
                 checks.append(result)
     except BaseException as error:
-        if isinstance(error, HotaddError):
+        if isinstance(error, HotaddError) and not isinstance(error, Interrupted):
             _record(ground, request, started, instance_id, checks, keep, error.sentence)
         if not keep:
             _take_down_after(ground)

@@ -194,6 +194,15 @@ def test_killed_anywhere_it_is_taken_down(drilled: Drilled, fate: Fate) -> None:
     assert drilled.slots() == [{}]
 
 
+def test_ctrl_c_takes_it_down_without_a_verdict(drilled: Drilled) -> None:
+    last = drilled.machine.home / "work" / "drill.json"
+    before = last.read_bytes() if last.exists() else b""
+    ended = drilled.drill(fate=Fate("drill checks", "note", "status both", signal="SIGINT"))
+    assert ended.status == 1 and "Stopped on request" in ended.said, ended.said
+    assert account_of(drilled.ec2) == drilled.before and not drilled.home()
+    assert (last.read_bytes() if last.exists() else b"") == before
+
+
 @pytest.mark.parametrize("damaged", ["terraform.tfstate", "work/request.json"])
 def test_what_no_record_tells_goes_by_its_tags(drilled: Drilled, damaged: str) -> None:
     up = drilled.drill("--up")
