@@ -7,10 +7,13 @@ them. What an image could be told to open beyond itself is refused by our own ch
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import shutil
 import tempfile
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -32,6 +35,8 @@ from runner.process import Leashed
 _SCRATCH = "/var/tmp"  # a path that the unprivileged user can reach; it holds two sockets
 _LISTEN_SECONDS = 20.0
 _CONNECTIONS = 16
+_PREFIX = "hotadd-image-"
+_SETTLED_SECONDS = 60.0  # a younger folder's owner may be about to lock it
 
 
 class QemuSource(ABC):
@@ -83,8 +88,7 @@ class QemuSource(ABC):
 
     def _serve(self, stack: ExitStack, file: LocalFile) -> NbdSource:
         who = identity()
-        folder = Path(tempfile.mkdtemp(prefix="hotadd-image-", dir=_SCRATCH))
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        folder = _folder(stack)
         bytes_at, disk_at = folder / "bytes", folder / "disk"
         plain = {"driver": "file", "filename": f"/proc/self/fd/{file.fd}", "locking": "off", "read-only": True}
         _start(stack, (), {"driver": "raw", "file": plain}, bytes_at, self.location, (file.fd,))
@@ -115,6 +119,33 @@ class VhdxSource(QemuSource):
 
     options = {"driver": "vhdx"}
     check = staticmethod(check_vhdx)
+
+
+def _folder(stack: ExitStack) -> Path:
+    """A folder for the sockets, gone with the stack; those of killed processes are removed on the way.
+
+    Its owner holds a lock on it, which the kernel lets go of however it dies.
+    """
+    for old in Path(_SCRATCH).glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):  # in use, gone meanwhile, or another user's
+            if time.time() - old.stat().st_mtime > _SETTLED_SECONDS:
+                os.close(_locked(old))
+                shutil.rmtree(old, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_SCRATCH))
+    stack.callback(shutil.rmtree, folder, ignore_errors=True)
+    stack.callback(os.close, _locked(folder))
+    return folder
+
+
+def _locked(folder: Path) -> int:
+    """A descriptor that holds the folder's lock; raises `OSError` where another one does."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
 
 
 def _start(

@@ -134,6 +134,21 @@ def test_nothing_is_left_behind(raw: Path, tmp_path: Path) -> None:
     assert not left() - before and not servers & set(commands())
 
 
+def test_what_a_killed_process_left_is_removed_and_what_is_in_use_is_not(raw: Path, tmp_path: Path) -> None:
+    image = made(raw, tmp_path, "qcow2")
+    dead = Path("/var/tmp/hotadd-image-of-a-dead-process")
+    dead.mkdir(exist_ok=True)
+    (dead / "bytes").touch()
+    with closing(open_source(str(image), "qcow2")) as used:
+        folders = set(Path("/var/tmp").glob("hotadd-image-*"))
+        for folder in folders:
+            os.utime(folder, (1, 1))
+        with closing(open_source(str(image), "qcow2")):
+            assert not dead.exists()
+        assert set(Path("/var/tmp").glob("hotadd-image-*")) <= folders
+        assert len(whole(used)) == SIZE
+
+
 def test_servers_that_die_are_a_read_error(raw: Path, tmp_path: Path) -> None:
     source = open_source(str(made(raw, tmp_path, "qcow2")), "qcow2")
     folders = {path for path in Path("/var/tmp").glob("hotadd-image-*")}
