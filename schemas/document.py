@@ -17,7 +17,9 @@ from jsonschema.protocols import Validator
 from schemas.errors import IntegrityViolated
 from schemas.problem import written
 
-Kind = Literal["spec", "outputs", "manifest", "event", "drill", "drill_request", "drift", "plan", "changes", "inspection"]
+Kind = Literal[
+    "spec", "outputs", "manifest", "event", "drill", "drill_request", "drift", "plan", "changes", "inspection"
+]
 Model = TypeVar("Model")
 
 _CONVERTER = cattrs.Converter(forbid_extra_keys=True, omit_if_default=False)

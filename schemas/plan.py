@@ -46,8 +46,11 @@ class PlannedApply:
 
 @dataclass(frozen=True)
 class Cost:
-    """A rough cost. `bytes_read` from the source, `bytes_written` to volumes; `at_most` says that both are upper bounds.
-    `minutes_from` says what the time was reckoned from."""
+    """A rough cost.
+
+    `bytes_read` from the source, `bytes_written` to volumes; `at_most` says that both are upper bounds.
+    `minutes_from` says what the time was reckoned from.
+    """
 
     bytes_read: int
     bytes_written: int

@@ -41,7 +41,9 @@ def _security_group(stack: Stack, spec: Spec, copy: Spec, request: DrillRequest)
         rule = _rule(group, "ingress", checked, port, (request.access_node_cidr,))
         stack.resource(port_rule(port), rule)
     if needs_ssm(spec.drill.checks):
-        stack.resource(SSM_RULE, _rule(group, "egress", "TLS to the endpoints of SSM in the VPC", _TLS, request.vpc_cidrs))
+        stack.resource(
+            SSM_RULE, _rule(group, "egress", "TLS to the endpoints of SSM in the VPC", _TLS, request.vpc_cidrs)
+        )
     return group
 
 

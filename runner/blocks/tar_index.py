@@ -143,9 +143,7 @@ class _Walk:
         return bytes(data)
 
     def _refusal(self, field: str, rule: str) -> ImageRefused:
-        return ImageRefused(
-            self._archive.path, field, rule, "Export the machine anew, as OVA or as OVF."
-        )
+        return ImageRefused(self._archive.path, field, rule, "Export the machine anew, as OVA or as OVF.")
 
 
 def _check_sum(header: bytes, path: str, at: int) -> None:

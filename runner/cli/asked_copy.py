@@ -80,9 +80,7 @@ def read_words(words: list[str]) -> CopyAsked:
     add("--member", default="", metavar="FILE", help="the disk's file name in an OVA or OVF of several")
     add("--zeroes", choices=("auto", "skip", "write"), default="write", help="skip: DEVICE is known to be all zeroes")
     add("--verify", choices=("none", "written", "full"), default="none", help="read the device back and compare")
-    add(
-        "--digests", type=Path, metavar="FILE", help="digest file to write (default: SOURCE.digests)"
-    )
+    add("--digests", type=Path, metavar="FILE", help="digest file to write (default: SOURCE.digests)")
     earlier = parser.add_mutually_exclusive_group()
     earlier.add_argument(
         "--since", type=Path, metavar="DIGESTS", help="DEVICE holds what this digest file of an earlier copy says"

@@ -46,8 +46,9 @@ class Fault:
 
     `service` and `action` select calls ("*" is any). `error_code` is returned without the call being done; empty, the
     call is only delayed; `snapshot-error`, `launch-error`, `late-device` and `broken-body` let the call be and spoil
-    what follows. `http_status` 0 stands for the code's own. `after` matching calls go by unharmed first, then `times` are hit (0:
-    all). `delay_seconds` is waited before. `reason` goes with the errors of EBS direct (INVALID_PAGE_TOKEN ...).
+    what follows. `http_status` 0 stands for the code's own. `after` matching calls go by unharmed first, then `times`
+    are hit (0: all). `delay_seconds` is waited before. `reason` goes with the errors of EBS direct
+    (INVALID_PAGE_TOKEN ...).
     """
 
     action: str
