@@ -5,9 +5,12 @@ from __future__ import annotations
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 
 from runner.blocks.copy import CopyResult, copy_disk
 from runner.blocks.device import open_device
+from runner.blocks.digests import DigestFile
+from runner.blocks.extent import BLOCK
 from runner.blocks.limit import RateLimit
 from runner.blocks.progress import Progress
 from runner.blocks.source import Source
@@ -81,7 +84,7 @@ def _restore_disk(job: Job, disk: Disk, volume_id: str, node_id: str, limit: Rat
             bytes_data=result.bytes_total - zero,
             bytes_zero=zero,
             bytes_changed=result.bytes_total,
-            bytes_written=result.bytes_data + result.bytes_zero_written,
+            bytes_written=_data_bytes(digests),
         ),
     )
 
@@ -89,6 +92,12 @@ def _restore_disk(job: Job, disk: Disk, volume_id: str, node_id: str, limit: Rat
 def rate_limit(spec: Spec) -> RateLimit | None:
     """The spec's limit, for all disks of a run together."""
     return None if spec.copy.rate_mb_s is None else RateLimit(spec.copy.rate_mb_s * 1e6)
+
+
+def _data_bytes(digests: Path) -> int:
+    """Bytes of the blocks that hold data: what a copy wrote, in however many tries, but for zeroes."""
+    with closing(DigestFile.open(digests)) as file:
+        return min((file.blocks - file.known_zero) * BLOCK, file.size)
 
 
 def source_record(disk: Disk, source: Source) -> SourceRecord:
