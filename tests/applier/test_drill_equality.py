@@ -26,7 +26,7 @@ from schemas.document import write_document
 from schemas.drill import DrillDisk, DrillRequest, drill_spec
 from schemas.loading import load_spec
 from tests.applier.project import SmallApplier
-from tests.applier.test_equality import SPEC, Recorded, _lab, _seen
+from tests.applier.test_equality import SPEC, Recorded, _lab, _seen, _tags
 
 pytestmark = [pytest.mark.terraform, pytest.mark.lab, pytest.mark.process, pytest.mark.slow]
 
@@ -111,13 +111,14 @@ def _all_seen(job: Job, info: LabInfo) -> Any:
     """What `_seen` sees, and the security groups that carry our tags; without ids."""
     tagged = [{"Name": "tag-key", "Values": ["hotadd:drill"]}]
     groups = [
-        {key: group.get(key) for key in ("GroupName", "Description", "Tags", "IpPermissions", "IpPermissionsEgress")}
+        {key: group.get(key) for key in ("GroupName", "Description", "IpPermissions", "IpPermissionsEgress")}
+        | {"Tags": _tags(group)}
         for group in boto3.client("ec2").describe_security_groups(Filters=tagged)["SecurityGroups"]
     ]
     text = json.dumps({"seen": _seen(job, info), "groups": groups}, sort_keys=True, default=str)
     for pattern in (r"sgrule-[\w-]+", r"\bsg-[0-9a-f]{8,17}", r"\bsnap-[0-9a-f]{8,17}"):
         text = re.sub(pattern, "ID", text)
-    return json.loads(text)
+    return json.loads(text.replace(info.access_node_id, "NODE"))
 
 
 def _journey(directory: Path, kind: Kind, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
