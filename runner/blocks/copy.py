@@ -59,7 +59,7 @@ def copy_disk(
     verify: Verify = "none",
     progress: Callable[[Progress], None] = lambda _: None,
     stop: Callable[[], bool] = lambda: False,
-    threads: int = 4,
+    threads: int = 8,
     save_bytes: int = SAVE_BYTES,
     limit: RateLimit | None = None,
 ) -> CopyResult:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from threading import Lock
 
-_BURST = 0.25  # seconds of the rate that may go at once, so that four threads do not wait for each other in turn
+_BURST = 0.25  # seconds of the rate that may go at once, so that the threads do not wait for each other in turn
 _LOOK = 0.1  # seconds between two looks whether to stop
 
 

@@ -25,7 +25,7 @@ from runner.blocks.pinned import Pinned
 from runner.blocks.pool import Pool
 from runner.blocks.progress import Meter
 
-_REQUEST = 4  # blocks: 2 MiB; four threads of 2 MiB keep the 8 requests of 1 MiB in flight that EBS wants
+_REQUEST = 2  # blocks: 1 MiB, of which eight threads keep eight in flight, as EBS wants; a block stays in the cache
 _ZERO_REQUEST = 128  # blocks: 64 MiB; the kernel zeroes one request to its end before a stop is seen
 _SAVE_SECONDS = 5.0  # between two flushes; what a killed copy does again at most
 

@@ -88,7 +88,7 @@ def read_words(words: list[str]) -> CopyAsked:
     earlier.add_argument("--repair", action="store_true", help="compare with DEVICE, and write only what differs")
     add("--changes", type=Path, metavar="FILE", help="with --since: list of the blocks that changed, all others unread")
     add("--rate", type=float, default=0, metavar="MB/S", help="at most so many million bytes a second")
-    add("--threads", type=int, default=4, metavar="N", help="requests in flight, of 2 MiB each (default: 4)")
+    add("--threads", type=int, default=8, metavar="N", help="requests in flight, of 1 MiB each (default: 8)")
     add("--json", action="store_true", help="the result as JSON, and progress as JSON lines on stderr")
     found = parser.parse_args(words)
     if found.changes is not None and found.since is None:
