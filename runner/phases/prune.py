@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from collections.abc import Collection, Sequence
 
 from runner.aws.account import CallFailed
 from runner.aws.snapshots import Snapshot, delete_snapshot, find_snapshots
@@ -24,22 +25,43 @@ def prune(job: Job) -> None:
     if newest is None or newest.status != "finished" or not is_good(newest, held):
         return
     clear(job)
-    kept, gone = _sorted_out(job, held)
+    kept, gone, damaged = _sorted_out(job, held)
     for manifest in gone:
         if manifest.status != "pruned":
             job.manifests.write(dataclasses.replace(manifest, status="pruned"))
             job.journal.tell("prune", f"Generation {manifest.generation} is pruned.")
         job.manifests.drop_digests(manifest.generation)
+    for one in doomed_snapshots(held, newest, kept, gone, damaged):
+        delete_unless_wanted(job, one)
+    for directory in job.home.work.glob("generation-*"):
+        number = directory.name.removeprefix("generation-")
+        # As numbers: as text, the ten thousandth would come before the second.
+        if number.isdecimal() and int(number) < job.generation:
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def doomed_snapshots(
+    held: Sequence[Snapshot],
+    newest: Manifest,
+    kept: Sequence[Manifest],
+    gone: Sequence[Manifest],
+    damaged: Collection[int],
+) -> list[Snapshot]:
+    """Those to delete: of generations that are gone, and of tries that came to nothing. Pure.
+
+    Which snapshots a damaged manifest names is not known, so all of its generation stay: the manifest may be mended
+    (in a bucket with versions, an older one of it), and then the generation is as good as it was.
+    """
     named = {disk.integrity_snapshot_id for manifest in kept for disk in manifest.disks}
     doomed = {disk.integrity_snapshot_id for manifest in gone for disk in manifest.disks}
     ours = {disk.volume_id for disk in newest.disks}
-    for one in held:
-        left = one.generation <= newest.generation and one.volume_id in ours
-        if one.id not in named and (one.id in doomed or left):
-            delete_unless_wanted(job, one)
-    for directory in job.home.work.glob("generation-*"):
-        if directory.name < job.generation_directory.name:
-            shutil.rmtree(directory, ignore_errors=True)
+    return [
+        one
+        for one in held
+        if one.id not in named
+        and one.generation not in damaged
+        and (one.id in doomed or (one.generation <= newest.generation and one.volume_id in ours))
+    ]
 
 
 def is_good(manifest: Manifest, held: list[Snapshot]) -> bool:
@@ -48,16 +70,21 @@ def is_good(manifest: Manifest, held: list[Snapshot]) -> bool:
     return manifest.status != "pruned" and all(disk.integrity_snapshot_id in complete for disk in manifest.disks)
 
 
-def _sorted_out(job: Job, held: list[Snapshot]) -> tuple[list[Manifest], list[Manifest]]:
-    """The manifests to keep, and those to forget; one that is no longer good does not count as kept."""
+def _sorted_out(job: Job, held: list[Snapshot]) -> tuple[list[Manifest], list[Manifest], set[int]]:
+    """The manifests to keep, those to forget, and the numbers of damaged ones.
+
+    One that is no longer good does not count as kept.
+    """
     kept: list[Manifest] = []
     gone: list[Manifest] = []
+    damaged: set[int] = set()
     for number in reversed(job.manifests.generations()):
         try:
             manifest = job.manifests.read(number)
         except DocumentDamaged as error:
-            # What a repair went past: it stays for whoever wants to look, and counts for nothing.
-            job.journal.tell("prune", error.sentence)
+            # What a repair went past: it stays with its snapshots for whoever wants to look, and counts for nothing.
+            job.journal.tell("prune", f"{error.sentence} Its snapshots stay.")
+            damaged.add(number)
             continue
         if manifest is None or number > job.generation:
             continue
@@ -65,7 +92,7 @@ def _sorted_out(job: Job, held: list[Snapshot]) -> tuple[list[Manifest], list[Ma
             kept.append(manifest)
         else:
             gone.append(manifest)
-    return kept, gone
+    return kept, gone, damaged
 
 
 def delete_unless_wanted(job: Job, one: Snapshot) -> None:
