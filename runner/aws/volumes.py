@@ -18,11 +18,15 @@ _DETACH_SECONDS = 600.0  # a busy Nitro instance may take minutes to let go of a
 
 @dataclass(frozen=True)
 class Attachment:
-    """Where a volume is attached; `state` is attaching, attached, detaching or busy."""
+    """Where a volume is attached; `state` is attaching, attached, detaching or busy.
+
+    `since` is when this very attachment was made, as ISO 8601 has it; a later one has a later time.
+    """
 
     instance_id: str
     device: str
     state: str
+    since: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,13 @@ class Volume:
 def _volume(raw: VolumeTypeDef) -> Volume:
     tags = {tag["Key"]: tag["Value"] for tag in raw.get("Tags", [])}
     attachments = tuple(
-        Attachment(a.get("InstanceId", ""), a.get("Device", ""), a.get("State", "")) for a in raw.get("Attachments", [])
+        Attachment(
+            a.get("InstanceId", ""),
+            a.get("Device", ""),
+            a.get("State", ""),
+            a["AttachTime"].isoformat() if "AttachTime" in a else "",
+        )
+        for a in raw.get("Attachments", [])
     )
     return Volume(
         id=raw["VolumeId"],

@@ -17,6 +17,7 @@ from runner.blocks.device import open_device
 from runner.blocks.digests import DigestFile
 from runner.blocks.limit import RateLimit
 from runner.blocks.progress import Progress
+from runner.phases.attachment import attached_since
 from runner.phases.changes import read_changes, usable_changes
 from runner.phases.device import check_unheld, find_device
 from runner.phases.find import clear, find_all
@@ -40,6 +41,7 @@ class _Place:
     volume_id: str
     device: Path
     deviating: Runs
+    attached: str
 
 
 def find_and_restore(job: Job) -> None:
@@ -49,6 +51,7 @@ def find_and_restore(job: Job) -> None:
     outputs = require_phase(job, "replicate", "staging")
     check_node(job)
     reference = None if job.run.repair else check_reference(job, outputs)
+    since = attached_since(job, outputs)
     for disk in job.spec.source.disks:
         restored_file(job.generation_directory, disk.id).unlink(missing_ok=True)
     injection_file(job.generation_directory).unlink(missing_ok=True)  # its overlays were made over the old bytes
@@ -63,7 +66,7 @@ def find_and_restore(job: Job) -> None:
     disks, limit = job.spec.source.disks, rate_limit(job.spec)
 
     def restore(disk: Disk) -> None:
-        place = _Place(outputs.volumes[disk.id], devices[disk.id], deviating.get(disk.id, []))
+        place = _Place(outputs.volumes[disk.id], devices[disk.id], deviating.get(disk.id, []), since[disk.id])
         _restore_disk(job, disk, place, reference, limit)
 
     with ThreadPoolExecutor(max_workers=min(job.spec.copy.disks_at_once, len(disks))) as pool:
@@ -118,6 +121,7 @@ def _restore_disk(job: Job, disk: Disk, place: _Place, reference: Reference | No
             bytes_changed=result.bytes_changed,
             bytes_deviating=result.bytes_deviating,
             bytes_written=result.bytes_written + result.bytes_zeroed,
+            attached=place.attached,
         ),
     )
 

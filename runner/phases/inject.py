@@ -15,6 +15,7 @@ from runner.blocks.extent import BLOCK
 from runner.guest.conversion import Prepared, check, commit, prepare
 from runner.guest.facts import GuestFacts
 from runner.journal import timestamp
+from runner.phases.again import copy_again
 from runner.phases.device import check_unheld, find_device
 from runner.phases.guests import guest_disks, guest_options
 from runner.phases.job import Job
@@ -48,7 +49,9 @@ class SourceMoved(IntegrityViolated):
 
 def prepare_guest(job: Job) -> None:
     """Convert the guest in overlays over its volumes; the volumes themselves are only read."""
-    if is_committed(job.generation_directory) or _prepared(job) is not None:
+    if is_committed(job.generation_directory):
+        return
+    if not copy_again(job) and _prepared(job) is not None:
         return
     _rewrite_from_source(job, begun_disks(job))
     injection_file(job.generation_directory).unlink(missing_ok=True)  # never beside overlays it does not describe
@@ -118,6 +121,7 @@ def commit_overlays(job: Job) -> None:
     """Copy the overlays' changed blocks onto the volumes, and record that it is done."""
     if is_committed(job.generation_directory):
         return
+    copy_again(job)
     prepared = _prepared(job)
     if prepared is None or prepared_manifest(job) is None:
         complete_snapshots(job)  # a disk that was restored anew has none of its new data yet

@@ -42,7 +42,11 @@ class Placement:
 
 @dataclass(frozen=True)
 class Restored:
-    """A disk whose data is on its volume, complete and flushed."""
+    """A disk whose data is on its volume, complete and flushed.
+
+    `attached` is since when the volume had been attached when the copy began: under another attachment it may have been
+    elsewhere in between, and hold anything.
+    """
 
     disk: str
     volume_id: str
@@ -55,6 +59,22 @@ class Restored:
     bytes_changed: int = 0
     bytes_deviating: int = 0
     bytes_written: int = 0
+    attached: str = ""
+
+
+@dataclass(frozen=True)
+class Copying:
+    """A full copy that was begun. `attached` as in `Restored`; `blank`: nobody else ever had the volume."""
+
+    attached: str
+    blank: bool
+
+
+@dataclass(frozen=True)
+class Again:
+    """The data is being copied again, in a step behind the one that copied it; `why` for whoever looks."""
+
+    why: str
 
 
 @dataclass(frozen=True)
@@ -103,6 +123,16 @@ def placement_file(work: Path) -> Path:
 def restored_file(generation: Path, disk: str) -> Path:
     """Where a disk's restore leaves its record."""
     return generation / f"{disk}.restored.json"
+
+
+def copying_file(generation: Path, disk: str) -> Path:
+    """Where a full copy notes under which attachment it was begun."""
+    return generation / f"{disk}.copying.json"
+
+
+def again_file(generation: Path) -> Path:
+    """What is there while the data is copied again."""
+    return generation / "again.json"
 
 
 def injection_file(generation: Path) -> Path:

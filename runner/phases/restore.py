@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from runner.blocks.copy import CopyResult, copy_disk
@@ -14,16 +15,35 @@ from runner.blocks.extent import BLOCK
 from runner.blocks.limit import RateLimit
 from runner.blocks.progress import Progress
 from runner.blocks.source import Source
+from runner.phases.attachment import attached_since
 from runner.phases.changes import change_id
 from runner.phases.device import check_unheld, find_device
 from runner.phases.job import Job
 from runner.phases.move import require_phase
-from runner.phases.records import Restored, injection_file, is_committed, read_record, restored_file, write_record
+from runner.phases.records import (
+    Copying,
+    Restored,
+    copying_file,
+    injection_file,
+    is_committed,
+    read_record,
+    restored_file,
+    write_record,
+)
 from runner.phases.sources import open_disk
 from schemas.manifest import SourceRecord
 from schemas.spec import Disk, Spec
 
 _STEP = "restore"
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A disk's volume, the access node that has it, and since when."""
+
+    volume_id: str
+    node_id: str
+    attached: str
 
 
 def restore(job: Job) -> None:
@@ -32,27 +52,37 @@ def restore(job: Job) -> None:
         return
     outputs = require_phase(job, _STEP, "staging")
     disks, node, limit = job.spec.source.disks, outputs.access_node_id, rate_limit(job.spec)
+    since = attached_since(job, outputs)
+
+    def copy(disk: Disk) -> None:
+        _restore_disk(job, disk, _Place(outputs.volumes[disk.id], node, since[disk.id]), limit)
+
     with ThreadPoolExecutor(max_workers=min(job.spec.copy.disks_at_once, len(disks))) as pool:
-        running = [pool.submit(_restore_disk, job, d, outputs.volumes[d.id], node, limit) for d in disks]
+        running = [pool.submit(copy, disk) for disk in disks]
         errors = [error for future in running if (error := future.exception()) is not None]
     if errors:
         raise errors[0]
 
 
-def _restore_disk(job: Job, disk: Disk, volume_id: str, node_id: str, limit: RateLimit | None) -> None:
+def _restore_disk(job: Job, disk: Disk, place: _Place, limit: RateLimit | None) -> None:
     record = restored_file(job.generation_directory, disk.id)
     done = read_record(record, Restored)
     with closing(open_disk(disk, job.account)) as source:
         now = source_record(disk, source)
-        if done is not None and done.volume_id == volume_id and done.source == now:
+        same = done is not None and (done.volume_id, done.attached) == (place.volume_id, place.attached)
+        if done is not None and same and done.source == now:
             job.journal.tell(_STEP, f"{disk.id} is complete already.")
             return
         record.unlink(missing_ok=True)
         injection_file(job.generation_directory).unlink(missing_ok=True)  # its overlays were made over the old bytes
-        path = find_device(volume_id, node_id, job.stop)
+        path = find_device(place.volume_id, place.node_id, job.stop)
         digests = job.manifests.digest_file(job.generation, disk.id)
         digests.parent.mkdir(parents=True, exist_ok=True)
         job.generation_directory.mkdir(parents=True, exist_ok=True)
+        checkpoint = job.generation_directory / f"{disk.id}.checkpoint"
+        # No restore was ever complete, and nothing injected: the engine looks at the volume all the same.
+        blank = done is None and job.manifests.read(job.generation) is None
+        blank = _begin(job, disk, place.attached, checkpoint, blank)
         with closing(open_device(str(path))) as device:
             size = device.size
             result: CopyResult = copy_disk(
@@ -61,10 +91,9 @@ def _restore_disk(job: Job, disk: Disk, volume_id: str, node_id: str, limit: Rat
                 disk=disk.id,
                 generation=job.generation,
                 digests=digests,
-                checkpoint=job.generation_directory / f"{disk.id}.checkpoint",
+                checkpoint=checkpoint,
                 zeroes=job.spec.zeroes,
-                # No restore was ever complete, and nothing injected: the engine looks at the volume all the same.
-                blank=done is None and job.manifests.read(job.generation) is None,
+                blank=blank,
                 verify=job.spec.verify,
                 progress=lambda p: _tell(job, p),
                 stop=job.stop,
@@ -76,7 +105,7 @@ def _restore_disk(job: Job, disk: Disk, volume_id: str, node_id: str, limit: Rat
         record,
         Restored(
             disk=disk.id,
-            volume_id=volume_id,
+            volume_id=place.volume_id,
             volume_bytes=size,
             source=now,
             digest_of_digests=result.digest_file_digest,
@@ -85,8 +114,21 @@ def _restore_disk(job: Job, disk: Disk, volume_id: str, node_id: str, limit: Rat
             bytes_zero=zero,
             bytes_changed=result.bytes_total,
             bytes_written=_data_bytes(digests),
+            attached=place.attached,
         ),
     )
+
+
+def _begin(job: Job, disk: Disk, attached: str, checkpoint: Path, blank: bool) -> bool:
+    """Whether the volume may be taken for a blank; what an earlier attachment vouched for is forgotten."""
+    note = copying_file(job.generation_directory, disk.id)
+    before = read_record(note, Copying)
+    if before is not None:
+        blank = blank and before.blank and before.attached == attached
+        if before.attached != attached:
+            checkpoint.unlink(missing_ok=True)
+    write_record(note, Copying(attached, blank))
+    return blank
 
 
 def rate_limit(spec: Spec) -> RateLimit | None:

@@ -11,6 +11,7 @@ from runner.aws.snapshots import (
     wait_completed,
 )
 from runner.aws.waiting import wait_for
+from runner.phases.again import copy_again
 from runner.phases.job import Job
 from runner.phases.move import require_phase
 from runner.phases.records import Restored, is_committed, read_record, restored_file
@@ -55,15 +56,14 @@ class InjectedAlready(IntegrityViolated):
 
 def snapshot(job: Job) -> None:
     """Start the integrity snapshot of every disk that has none (by tag: the call has no client token)."""
-    # `prepared` comes before the first injected byte: from then on a commit may have begun.
-    committed, begun = is_committed(job.generation_directory), {record.id for record in begun_disks(job)}
-    have = {s.disk for s in _usable(job)}
-    missing = [d.id for d in job.spec.source.disks if d.id not in have]
-    if not missing:
+    if not _missing(job):
         return
     volumes = require_phase(job, "snapshot", "staging").volumes
+    copy_again(job)
+    # `prepared` comes before the first injected byte: from then on a commit may have begun.
+    committed, begun = is_committed(job.generation_directory), {record.id for record in begun_disks(job)}
     made: set[str] = set()
-    for disk in missing:
+    for disk in _missing(job):
         restored = read_record(restored_file(job.generation_directory, disk), Restored)
         if committed or disk in begun:
             raise InjectedAlready(disk)
@@ -128,6 +128,11 @@ def begun_disks(job: Job) -> tuple[DiskRecord, ...]:
 def _restored_anew(job: Job, disk: DiskRecord) -> bool:
     held = read_record(restored_file(job.generation_directory, disk.id), Restored)
     return held is not None and held.copy != disk.copy
+
+
+def _missing(job: Job) -> list[str]:
+    have = {s.disk for s in _usable(job)}
+    return [d.id for d in job.spec.source.disks if d.id not in have]
 
 
 def _wait_listed(job: Job, made: set[str]) -> None:
