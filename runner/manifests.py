@@ -15,7 +15,7 @@ from typing import Protocol
 
 from runner.atomic import write_atomically
 from schemas.document import DocumentDamaged, read_document, write_document
-from schemas.manifest import Manifest, sealed
+from schemas.manifest import DiskRecord, Manifest, sealed
 
 
 class ManifestStore(Protocol):
@@ -29,7 +29,7 @@ class ManifestStore(Protocol):
     def read(self, generation: int) -> Manifest | None: ...
     def write(self, manifest: Manifest) -> None: ...
     def latest(self) -> Manifest | None: ...
-    def fetch_digests(self, generation: int, disk: str) -> Path: ...
+    def fetch_digests(self, generation: int, disk: DiskRecord) -> Path: ...
     def drop_digests(self, generation: int) -> None: ...
     def clear(self) -> None: ...
 
@@ -87,9 +87,9 @@ class Manifests:
         numbers = self.generations()
         return self.read(numbers[-1]) if numbers else None
 
-    def fetch_digests(self, generation: int, disk: str) -> Path:
+    def fetch_digests(self, generation: int, disk: DiskRecord) -> Path:
         """The digest file of a disk, brought here if it is elsewhere; the path of none if there is none."""
-        return self.digest_file(generation, disk)
+        return self.digest_file(generation, disk.id)
 
     def drop_digests(self, generation: int) -> None:
         """Remove the digest files of a generation; its manifest stays."""

@@ -1,8 +1,9 @@
 """Manifests under an S3 prefix, with a copy in the home.
 
 Writes are conditional ("Conditional requests" of the S3 User Guide): a manifest is created only where none is, and
-replaced only if it still is the one that was read, so that two machines can never both write a generation. Digest
-files are packed (`.gz`): they are sparse, and S3 knows no holes.
+replaced only if it still is the one that this process read (or wrote) last, which is the one that it decided by, so
+that two machines can never both write a generation. Digest files are packed (`.gz`): they are sparse, and S3 knows no
+holes. Each has its copy's id in its key: one that lost the race for a manifest must not lie under the winner's.
 """
 
 from __future__ import annotations
@@ -13,18 +14,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from blake3 import blake3
 from botocore.exceptions import ClientError
 
 from runner.aws.account import Account, aws_errors
 from runner.manifests import Manifests, read_manifest, write_manifest
 from runner.packed import pack, unpack
 from schemas.errors import IntegrityViolated
-from schemas.manifest import Manifest
+from schemas.manifest import DiskRecord, Manifest
 from schemas.spec import S3Backend
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import PutObjectRequestTypeDef
 
+_REFUSED = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey")
 _NAME = re.compile(r"/generation-(\d{4,9})\.json$")
 
 
@@ -64,6 +67,7 @@ class BucketManifests:
     name: str
     here: Manifests
     _etags: dict[int, str] = field(default_factory=dict)
+    _seen: dict[int, Manifest] = field(default_factory=dict)
 
     @property
     def directory(self) -> Path:
@@ -96,54 +100,73 @@ class BucketManifests:
         """The manifest of a generation, or None. Raises `DocumentDamaged`."""
         key = self._key(generation)
         text, etag = _get(self.account, self.backend.bucket, key)
+        self._seen.pop(generation, None)
         if text is None:
+            self._etags.pop(generation, None)
             return None
         self._etags[generation] = etag
-        return read_manifest(text, f"s3://{self.backend.bucket}/{key}")
+        manifest = read_manifest(text, f"s3://{self.backend.bucket}/{key}")
+        self._seen[generation] = manifest
+        return manifest
 
     def write(self, manifest: Manifest) -> None:
         """Write a manifest after its digest files. Raises `ManifestChanged`."""
-        known = self.read(manifest.generation)
+        # Not read anew: what another machine wrote since this run decided must refuse the write, and be no part of it.
+        known = self._seen.get(manifest.generation)
         if known is None or known.disks != manifest.disks:
             for disk in manifest.disks:
-                self._upload(self.here.directory / disk.digest_file, f"{self._prefix}/{disk.digest_file}.gz")
+                self._upload(self.here.directory / disk.digest_file, self._digests_key(manifest.generation, disk))
         body = write_manifest(manifest).encode()
         key = self._key(manifest.generation)
         request = self._request(key)
         request["Body"] = body
-        if known is None:
+        etag = self._etags.get(manifest.generation)
+        if etag is None:
             request["IfNoneMatch"] = "*"
         else:
-            request["IfMatch"] = self._etags[manifest.generation]
+            request["IfMatch"] = etag
         with aws_errors("s3:PutObject"):
             try:
-                self.account.s3.put_object(**request)
+                etag = self.account.s3.put_object(**request)["ETag"]
             except ClientError as error:
-                if error.response.get("Error", {}).get("Code") in ("PreconditionFailed", "ConditionalRequestConflict"):
+                if error.response.get("Error", {}).get("Code") not in _REFUSED:
+                    raise
+                # Our own, if the answer to the first try was lost and boto3 tried again.
+                text, etag = _get(self.account, self.backend.bucket, key)
+                if text != body:
                     raise ManifestChanged(f"s3://{self.backend.bucket}/{key}") from error
-                raise
+        self._etags[manifest.generation], self._seen[manifest.generation] = etag, manifest
         self.here.write(manifest)
 
-    def fetch_digests(self, generation: int, disk: str) -> Path:
-        """The digest file of a disk, from the bucket if it is not here yet. Raises `PackedDamaged`."""
-        path = self.here.digest_file(generation, disk)
-        if not path.exists():
-            key = f"{self._prefix}/{path.relative_to(self.here.directory)}.gz"
-            with aws_errors("s3:GetObject"):
-                try:
-                    body = self.account.s3.get_object(Bucket=self.backend.bucket, Key=key)["Body"]
-                except ClientError as error:
-                    if error.response.get("Error", {}).get("Code") in ("NoSuchKey", "404"):
-                        return path
-                    raise
-                path.parent.mkdir(parents=True, exist_ok=True)
-                fetched = path.with_name(f".{path.name}.gz")
-                with fetched.open("w+b") as packed:
-                    shutil.copyfileobj(body, packed)
-                    packed.seek(0)
-                    unpack(packed, path, f"s3://{self.backend.bucket}/{key}")
-                fetched.unlink()
-        return path
+    def fetch_digests(self, generation: int, disk: DiskRecord) -> Path:
+        """The digest file of a disk's record: the one here if it is the right one, else the bucket's.
+
+        A run that died may have left another copy's here, and one that is under way may be writing it: it stays as it
+        is, and the bucket's comes beside it. Raises `PackedDamaged`.
+        """
+        path = self.here.digest_file(generation, disk.id)
+        fetched = path.with_name(f"{disk.id}.{disk.copy}.digests")
+        for there in (path, fetched):
+            if there.exists() and blake3(max_threads=blake3.AUTO).update_mmap(there).hexdigest() == (
+                disk.digest_of_digests
+            ):
+                return there
+        key = self._digests_key(generation, disk)
+        with aws_errors("s3:GetObject"):
+            try:
+                body = self.account.s3.get_object(Bucket=self.backend.bucket, Key=key)["Body"]
+            except ClientError as error:
+                if error.response.get("Error", {}).get("Code") in ("NoSuchKey", "404"):
+                    return path
+                raise
+            path.parent.mkdir(parents=True, exist_ok=True)
+            packed_file = path.with_name(f".{fetched.name}.gz")
+            with packed_file.open("w+b") as packed:
+                shutil.copyfileobj(body, packed)
+                packed.seek(0)
+                unpack(packed, fetched, f"s3://{self.backend.bucket}/{key}")
+            packed_file.unlink()
+        return fetched
 
     def drop_digests(self, generation: int) -> None:
         """Remove the digest files of a generation, here and in the bucket; its manifest stays."""
@@ -153,6 +176,8 @@ class BucketManifests:
     def clear(self) -> None:
         """Remove all the replication keeps in the bucket: manifests, digest files, Terraform's (empty) state."""
         self._delete_all(f"{self.backend.prefix}/{self.name}/")
+        self._etags.clear()
+        self._seen.clear()
         self.here.clear()
 
     def _delete_all(self, prefix: str) -> None:
@@ -184,6 +209,9 @@ class BucketManifests:
     @property
     def _prefix(self) -> str:
         return f"{self.backend.prefix}/{self.name}/manifest"
+
+    def _digests_key(self, generation: int, disk: DiskRecord) -> str:
+        return f"{self._prefix}/generation-{generation:04d}/{disk.id}.{disk.copy}.digests.gz"
 
     def _key(self, generation: int) -> str:
         return f"{self._prefix}/generation-{generation:04d}.json"

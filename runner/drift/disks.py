@@ -87,7 +87,7 @@ def _reference(job: Job, record: DiskRecord, digests: DigestFile | None) -> Refe
 
 def _digests(job: Job, generation: int, record: DiskRecord) -> DigestFile | None:
     """The digest file, if it is here or can be brought here. Raises `DigestsDamaged`."""
-    path = job.manifests.fetch_digests(generation, record.id)
+    path = job.manifests.fetch_digests(generation, record)
     return DigestFile.open(path) if path.exists() else None
 
 

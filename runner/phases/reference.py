@@ -217,7 +217,7 @@ def check_newest(job: Job) -> None:
 
 
 def _check_digests(job: Job, manifest: Manifest, disk: DiskRecord) -> Path:
-    path = job.manifests.fetch_digests(manifest.generation, disk.id)
+    path = job.manifests.fetch_digests(manifest.generation, disk)
     try:
         file = DigestFile.open(path)
     except FileNotFoundError as error:

@@ -149,7 +149,7 @@ def _disk(
 
 def _open(manifests: ManifestStore, manifest: Manifest, disk: DiskRecord, stack: ExitStack) -> DigestFile:
     """A disk's digest file, if it is the one its manifest vouches for. Raises `FileNotFoundError`, `DigestsDamaged`."""
-    path = manifests.fetch_digests(manifest.generation, disk.id)
+    path = manifests.fetch_digests(manifest.generation, disk)
     file = DigestFile.open(path)
     stack.callback(file.close)
     if file.own_digest() != disk.digest_of_digests:

@@ -165,7 +165,7 @@ def test_manifests_are_in_the_bucket(bucketed: Bucketed) -> None:
     manifest = json.loads(body)
     assert manifest["status"] == "finished"
     for disk in manifest["disks"]:
-        assert f"manifest/{disk['digest_file']}.gz" in bucketed.objects()
+        assert f"manifest/generation-0001/{disk['id']}.{disk['copy']}.digests.gz" in bucketed.objects()
 
 
 def test_snapshots_read_back_through_ebs_equal_the_source(bucketed: Bucketed, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,10 +12,11 @@ from threading import Event
 
 import boto3
 import pytest
+from blake3 import blake3
 
 from runner.aws import lock as lock_module
 from runner.aws.account import Account
-from runner.aws.bucket import BucketManifests
+from runner.aws.bucket import BucketManifests, ManifestChanged
 from runner.aws.lock import BucketLock, LockedElsewhere, LockLost, held
 from runner.lab import account
 from runner.manifests import Manifests
@@ -93,11 +94,8 @@ def test_it_is_renewed_and_its_loss_is_noticed(there: Account, backend: S3Backen
     assert json.loads(body)["host"] == "elsewhere"  # what is no longer ours stays
 
 
-def test_digests_come_from_the_bucket_to_another_machine(there: Account, backend: S3Backend, tmp_path: Path) -> None:
-    here, new = (BucketManifests(there, backend, "web01", Manifests(tmp_path / name)) for name in ("here", "new"))
-    content = b"digests" + bytes(3 << 20) + b"end"
-    here.digest_file(1, "root").parent.mkdir(parents=True)
-    here.digest_file(1, "root").write_bytes(content)
+def manifest(content: bytes, copy: str = "ef" * 16) -> Manifest:
+    """Generation 1 of one disk, whose digest file has this content."""
     disk = DiskRecord(
         id="root",
         volume_id="vol-0123456789abcdef0",
@@ -105,15 +103,58 @@ def test_digests_come_from_the_bucket_to_another_machine(there: Account, backend
         source=SourceRecord("/images/root.raw", "raw", 1 << 29, 1, 2, 3),
         integrity_snapshot_id="snap-0123456789abcdef0",
         digest_file="generation-0001/root.digests",
-        digest_of_digests="ab" * 32,
-        copy="ef" * 16,
+        digest_of_digests=blake3(content).hexdigest(),
+        copy=copy,
         injected=(),
     )
-    manifest = Manifest(1, "web01", 1, "full", "finished", "2026-11-23T06:00:00Z", "r", "", "Debian", (disk,), ())
-    here.write(manifest)
-    assert new.read(1) == manifest
-    assert new.fetch_digests(1, "root").read_bytes() == content
-    assert not new.fetch_digests(1, "data").exists()
-    new.drop_digests(1)
-    assert not new.fetch_digests(1, "root").exists() and new.generations() == [1]
+    return Manifest(1, "web01", 1, "full", "finished", "2026-11-23T06:00:00Z", "r", "", "Debian", (disk,), ())
+
+
+@pytest.fixture
+def stores(there: Account, backend: S3Backend, tmp_path: Path) -> Iterator[tuple[BucketManifests, BucketManifests]]:
+    """The same replication's manifests as two machines have them; each wrote a digest file of its own."""
+    here, new = (BucketManifests(there, backend, "web01", Manifests(tmp_path / name)) for name in ("here", "new"))
+    for store, content in ((here, CONTENT), (new, OTHER)):
+        store.digest_file(1, "root").parent.mkdir(parents=True)
+        store.digest_file(1, "root").write_bytes(content)
+    yield here, new
     new.clear()
+
+
+CONTENT, OTHER = b"digests" + bytes(3 << 20) + b"end", b"another try's"
+
+
+def test_digests_come_from_the_bucket_to_another_machine(stores: tuple[BucketManifests, BucketManifests]) -> None:
+    here, new = stores
+    written = manifest(CONTENT)
+    (disk,) = written.disks
+    here.write(written)
+    new.digest_file(1, "root").unlink()
+    assert new.read(1) == written
+    assert new.fetch_digests(1, disk).read_bytes() == CONTENT
+    assert not new.fetch_digests(1, dataclasses.replace(disk, id="data")).exists()
+    new.drop_digests(1)
+    assert not new.fetch_digests(1, disk).exists() and new.generations() == [1]
+
+
+def test_digests_of_another_try_hide_nothing(stores: tuple[BucketManifests, BucketManifests]) -> None:
+    here, new = stores
+    here.write(manifest(CONTENT))
+    assert new.fetch_digests(1, manifest(CONTENT).disks[0]).read_bytes() == CONTENT
+    assert new.digest_file(1, "root").read_bytes() == OTHER  # a run under way may still need it
+
+
+def test_who_decided_by_an_older_manifest_does_not_write(stores: tuple[BucketManifests, BucketManifests]) -> None:
+    here, new = stores
+    assert new.read(1) is None
+    here.write(manifest(CONTENT))
+    with pytest.raises(ManifestChanged):
+        new.write(manifest(OTHER, copy="01" * 16))
+    assert here.fetch_digests(1, manifest(CONTENT).disks[0]).read_bytes() == CONTENT
+    here.digest_file(1, "root").unlink()
+    assert here.fetch_digests(1, manifest(CONTENT).disks[0]).read_bytes() == CONTENT  # the loser's lie elsewhere
+    assert new.read(1) == manifest(CONTENT)
+    here.write(dataclasses.replace(manifest(CONTENT), guest="Debian 12"))
+    with pytest.raises(ManifestChanged):
+        new.write(dataclasses.replace(manifest(CONTENT), status="pruned"))
+    here.write(dataclasses.replace(manifest(CONTENT), status="pruned"))  # what one wrote oneself is known
