@@ -16,6 +16,8 @@ from pathlib import Path
 from schemas.errors import Refused
 from schemas.spec import Spec
 
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # proc_sys_kernel(5): one a boot, the same in all containers
+
 
 class AlreadyRunning(Refused):
     """Another process works on the same replication."""
@@ -85,6 +87,17 @@ class Home:
             yield
         finally:
             os.close(descriptor)
+
+    def lock_identity(self) -> str:
+        """What no other home's lock has at the same time: this boot of the kernel, device and inode of the lock file.
+
+        Empty if nobody ever took the lock, or the kernel tells no boot id.
+        """
+        try:
+            found, boot = self._lock.stat(), _BOOT_ID.read_text(encoding="ascii").strip()
+        except OSError:
+            return ""
+        return f"{boot}:{found.st_dev}:{found.st_ino}"
 
     def holder(self) -> str:
         """Who works on the replication now, in words; empty if nobody does."""

@@ -60,13 +60,18 @@ class LockLost(HotaddError):
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds a lock. `token` tells two runs of one process id apart."""
+    """Who holds a lock. `token` tells two runs of one process id apart.
+
+    `home` tells one home's kernel lock from all others (`runner.home.Home.lock_identity`): host and user do not, since
+    containers, each with process ids of its own, may have the same names.
+    """
 
     host: str
     user: str
     pid: int
     since: str
     token: str
+    home: str = ""
 
     @property
     def words(self) -> str:
@@ -75,15 +80,15 @@ class Holder:
 
 
 class BucketLock:
-    """The lock of one replication under a backend's prefix. `who` is the user's name."""
+    """The lock of one replication under a backend's prefix. `who` is the user's name, `home` as in `Holder`."""
 
-    def __init__(self, account: Account, backend: S3Backend, name: str, who: str) -> None:
+    def __init__(self, account: Account, backend: S3Backend, name: str, who: str, home: str) -> None:
         self._account, self._backend = account, backend
         self.key = f"{backend.prefix}/{name}/lock.json"
         self.where = f"s3://{backend.bucket}/{self.key}"
         self._etag = ""
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        self._me = Holder(socket.gethostname(), who, os.getpid(), now, secrets.token_hex(8))
+        self._me = Holder(socket.gethostname(), who, os.getpid(), now, secrets.token_hex(8), home)
 
     def take(self, *, break_it: bool = False) -> None:
         """Take the lock: where there is none, from the dead, or by force. Raises `LockedElsewhere`."""
@@ -118,8 +123,9 @@ class BucketLock:
         return f"{found[0].words}, since {found[0].since}"
 
     def _is_dead(self, holder: Holder) -> bool:
-        """Whether a holder on this very machine is gone: the home's lock, which is held here, is the kernel's."""
-        return (holder.host, holder.user) == (self._me.host, self._me.user) and not _lives(holder.pid)
+        """Whether a holder of this very home is gone: the home's lock, which is held here, is the kernel's."""
+        same = (holder.host, holder.user, holder.home) == (self._me.host, self._me.user, self._me.home)
+        return same and holder.home != "" and not _lives(holder.pid)
 
     def _look(self) -> tuple[Holder, str, timedelta] | None:
         """The holder, the object's ETag, and how long ago it was written by S3's clock."""

@@ -59,18 +59,18 @@ def open_job(
     """
     spec = load_spec(spec_file)
     home = home_of(spec)
-    with home.locked(), stop_on_interrupt() as stop, _locked_there(spec, break_lock) as lost:
+    with home.locked(), stop_on_interrupt() as stop, _locked_there(spec, home, break_lock) as lost:
         yield _job(spec, spec_file, home, watcher, lambda: stop() or lost(), start_minutes, home.work)
 
 
 @contextmanager
-def _locked_there(spec: Spec, break_lock: bool) -> Iterator[Callable[[], bool]]:
+def _locked_there(spec: Spec, home: Home, break_lock: bool) -> Iterator[Callable[[], bool]]:
     """Hold the lock of an S3 backend; gives whether it was lost. A directory's lock is the home's own."""
     lost = Flag()
     if spec.backend.s3 is None:
         yield lost.is_set
         return
-    lock = BucketLock(Account(spec.backend.s3.region), spec.backend.s3, spec.name, user())
+    lock = BucketLock(Account(spec.backend.s3.region), spec.backend.s3, spec.name, user(), home.lock_identity())
     with held(lock, lost, break_it=break_lock):
         yield lost.is_set
 

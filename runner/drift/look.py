@@ -18,6 +18,7 @@ from runner.drift.stack import look_at_stack
 from runner.drift.traces import temporaries
 from runner.home import AlreadyRunning, Home
 from runner.journal import timestamp
+from runner.phases.holder import holder_of
 from runner.phases.job import Job
 from schemas.document import read_document, write_document
 from schemas.drift import Deviation, Drift, DriftedDisk
@@ -112,7 +113,7 @@ def look(job: Job, wanted: Wanted) -> Drift:
 
 def _finished(job: Job) -> Manifest:
     """The manifest of the replica that stands. Raises also while somebody works on it: it is on the move then."""
-    holder = job.home.holder()
+    holder = holder_of(job.spec, job.home)
     if holder:
         raise AlreadyRunning(job.spec.name, holder)
     manifest = job.manifests.latest()

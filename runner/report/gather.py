@@ -11,12 +11,12 @@ from typing import TypeVar
 
 from runner.aws.account import Account
 from runner.aws.bucket import read_object
-from runner.aws.lock import BucketLock
 from runner.blocks.digests import DigestFile
 from runner.blocks.errors import DigestsDamaged
-from runner.home import Home, user
+from runner.home import Home
 from runner.manifests import ManifestStore
 from runner.packed import PackedDamaged
+from runner.phases.holder import holder_of
 from runner.report.blockmap import map_disk
 from runner.report.machine import DiskMap, Machine
 from runner.report.runs import Runs, runs_of_bytes
@@ -52,7 +52,7 @@ def gather(spec: Spec, home: Home, manifests: ManifestStore, *, cells: int) -> M
     before = _before(generations)
     disks = () if latest is None else tuple(_disk(one, latest, before, manifests, drift, cells) for one in latest.disks)
     under_way = _tried(lambda: run_under_way(home, latest), None, faults)
-    holder = _tried(lambda: _holder(spec, home), "", faults)
+    holder = _tried(lambda: holder_of(spec, home), "", faults)
     told, healthy = standing(latest, run.last, under_way, holder)
     outputs = state.outputs
     return Machine(
@@ -82,12 +82,6 @@ def _tried(read: Callable[[], Found], otherwise: Found, faults: list[str]) -> Fo
     except HotaddError as error:
         faults.append(error.sentence)
         return otherwise
-
-
-def _holder(spec: Spec, home: Home) -> str:
-    """Who works on it, on this machine or another; empty if nobody does."""
-    s3 = spec.backend.s3
-    return home.holder() or ("" if s3 is None else BucketLock(Account(s3.region), s3, spec.name, user()).holder())
 
 
 def _look(file: Path, kind: Kind, model: type[Found]) -> Found | None:

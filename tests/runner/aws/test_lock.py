@@ -48,7 +48,7 @@ def there(backend: S3Backend) -> Iterator[Account]:
 
 def another(there: Account, backend: S3Backend, host: str = "elsewhere", pid: int = 1) -> BucketLock:
     """A lock that a process of another machine would ask for."""
-    made = BucketLock(there, backend, "web01", "tester")
+    made = BucketLock(there, backend, "web01", "tester", "this boot:1:2")
     made._me = dataclasses.replace(made._me, host=host, pid=pid)
     return made
 
@@ -56,23 +56,35 @@ def another(there: Account, backend: S3Backend, host: str = "elsewhere", pid: in
 def test_one_holder_and_free_again_afterwards(there: Account, backend: S3Backend) -> None:
     second = another(there, backend)
     refused = pytest.raises(LockedElsewhere, match="s3://locks/replicas/web01/lock.json")
-    with held(BucketLock(there, backend, "web01", "tester"), Event()), refused:
+    with held(BucketLock(there, backend, "web01", "tester", "this boot:1:2"), Event()), refused:
         second.take()
     another(there, backend).take()
 
 
 def test_a_dead_process_of_this_machine_holds_nothing(there: Account, backend: S3Backend) -> None:
-    dead = BucketLock(there, backend, "web01", "tester")
+    dead = BucketLock(there, backend, "web01", "tester", "this boot:1:2")
     dead._me = dataclasses.replace(dead._me, pid=2**22 + 1)  # beyond Linux's largest process id
     dead.take()
-    BucketLock(there, backend, "web01", "tester").take()
+    BucketLock(there, backend, "web01", "tester", "this boot:1:2").take()
+
+
+def test_a_process_of_another_home_is_not_judged_by_its_id(there: Account, backend: S3Backend) -> None:
+    """In another container of the same host and user names, whose process ids are not ours."""
+    live = BucketLock(there, backend, "web01", "tester", "this boot:3:4")
+    live._me = dataclasses.replace(live._me, pid=2**22 + 1)
+    live.take()
+    for home in ("this boot:1:2", ""):
+        mine = BucketLock(there, backend, "web01", "tester", home)
+        assert mine.holder()
+        with pytest.raises(LockedElsewhere):
+            mine.take()
 
 
 def test_one_of_another_machine_lives_until_it_is_silent(
     there: Account, backend: S3Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     another(there, backend, pid=2**22 + 1).take()
-    mine = BucketLock(there, backend, "web01", "tester")
+    mine = BucketLock(there, backend, "web01", "tester", "this boot:1:2")
     with pytest.raises(LockedElsewhere, match="elsewhere"):
         mine.take()
     monkeypatch.setattr(lock_module, "LIFE", timedelta(seconds=1))
@@ -83,7 +95,10 @@ def test_one_of_another_machine_lives_until_it_is_silent(
 def test_it_is_renewed_and_its_loss_is_noticed(there: Account, backend: S3Backend) -> None:
     lost = Event()
     thief = another(there, backend)
-    with pytest.raises(LockLost), held(BucketLock(there, backend, "web01", "tester"), lost, seconds=0.2):
+    with (
+        pytest.raises(LockLost),
+        held(BucketLock(there, backend, "web01", "tester", "this boot:1:2"), lost, seconds=0.2),
+    ):
         before = there.s3.head_object(Bucket="locks", Key="replicas/web01/lock.json")["LastModified"]
         time.sleep(1.5)
         assert there.s3.head_object(Bucket="locks", Key="replicas/web01/lock.json")["LastModified"] > before
