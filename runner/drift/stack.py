@@ -11,6 +11,7 @@ from runner.aws.volumes import Volume
 from runner.drift.infrastructure import deviations, snapshot_deviations
 from runner.phases.finish import VolumesDiffer
 from runner.phases.job import Job
+from runner.phases.readable import readable_manifests
 from runner.terraform.guard import ATTACHMENT, VOLUME
 from runner.terraform.project import Variables
 from schemas.drift import Deviation
@@ -59,7 +60,8 @@ def look_at_stack(
     if plan.failure is not None:
         notes.append(plan.failure.sentence)
     found += (_placed(one, manifest, volumes) for one in deviations(plan.plan))
-    manifests = [one for number in job.manifests.generations() if (one := job.manifests.read(number)) is not None]
+    manifests, damaged = readable_manifests(job.manifests)
+    notes += (f"{sentence} Its snapshots were not looked at." for sentence in damaged)
     ids = [disk.integrity_snapshot_id for one in manifests if one.status != "pruned" for disk in one.disks]
     states = {id_: state for id_, (state, _) in find_states(job.account, ids).items()}
     return (*found, *snapshot_deviations(manifests, states)), tuple(notes)

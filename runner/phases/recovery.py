@@ -16,6 +16,7 @@ from runner.aws.volumes import Volume, delete, find_attached, find_tagged, tag
 from runner.aws.waiting import wait_for
 from runner.journal import timestamp
 from runner.phases.job import Job
+from runner.phases.readable import readable_manifests
 from runner.phases.records import Applying, Restored, applying_file, read_record, restored_file, write_record
 from runner.terraform.guard import DESTINATION, VOLUME, PlanRefused
 from runner.terraform.project import Project, Variables
@@ -98,6 +99,7 @@ def recover(job: Job, project: Project, variables: Variables) -> None:
         job.journal.tell("recovery", f"{place}, which an apply left half made, is taken as it is.")
         project.untaint(place)
     found = find_tagged(job.account, job.spec.name, "volume")
+    damaged = readable_manifests(job.manifests)[1]
     for disk in job.spec.source.disks:
         place = f"{VOLUME}.{address(disk.id)}"
         mine = [v for v in found if v.disk == disk.id and v.state not in ("deleting", "deleted")]
@@ -108,6 +110,9 @@ def recover(job: Job, project: Project, variables: Variables) -> None:
             project.adopt(place, kept, variables)
         for volume in mine:
             if volume.id != kept and _blank(job, volume):
+                if damaged:  # it may be what that one records
+                    job.journal.tell("recovery", f"{volume.id}, not {kept}, stays: {damaged[0]}")
+                    continue
                 job.journal.tell("recovery", f"{volume.id}, a blank duplicate of {kept}, is deleted.")
                 delete(job.account, volume.id)
     _recover_destination(job, project, resources, variables)
@@ -173,6 +178,5 @@ def _blank(job: Job, volume: Volume) -> bool:
 
 
 def _recorded(job: Job) -> list[DiskRecord]:
-    """The disks of every manifest there is."""
-    manifests = (job.manifests.read(number) for number in job.manifests.generations())
-    return [disk for manifest in manifests if manifest is not None for disk in manifest.disks]
+    """The disks of every manifest that can be read."""
+    return [disk for manifest in readable_manifests(job.manifests)[0] for disk in manifest.disks]
