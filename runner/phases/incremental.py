@@ -17,6 +17,7 @@ from runner.blocks.device import open_device
 from runner.blocks.digests import DigestFile
 from runner.blocks.limit import RateLimit
 from runner.blocks.progress import Progress
+from runner.journal import timestamp
 from runner.phases.attachment import attached_since
 from runner.phases.changes import read_changes, usable_changes
 from runner.phases.device import check_unheld, find_device
@@ -122,6 +123,7 @@ def _restore_disk(job: Job, disk: Disk, place: _Place, reference: Reference | No
             bytes_deviating=result.bytes_deviating,
             bytes_written=result.bytes_written + result.bytes_zeroed,
             attached=place.attached,
+            made=timestamp(),
         ),
     )
 

@@ -21,6 +21,7 @@ from runner.phases.guests import guest_disks, guest_options
 from runner.phases.job import Job
 from runner.phases.move import require_phase
 from runner.phases.origin import opened
+from runner.phases.overtaken import check_not_overtaken
 from runner.phases.records import (
     Committed,
     Restored,
@@ -121,6 +122,7 @@ def commit_overlays(job: Job) -> None:
     """Copy the overlays' changed blocks onto the volumes, and record that it is done."""
     if is_committed(job.generation_directory):
         return
+    check_not_overtaken(job)
     copy_again(job)
     prepared = _prepared(job)
     if prepared is None or prepared_manifest(job) is None:

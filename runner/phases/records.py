@@ -45,7 +45,7 @@ class Restored:
     """A disk whose data is on its volume, complete and flushed.
 
     `attached` is since when the volume had been attached when the copy began: under another attachment it may have been
-    elsewhere in between, and hold anything.
+    elsewhere in between, and hold anything. `made` is when the copy was complete, as events have it.
     """
 
     disk: str
@@ -60,6 +60,7 @@ class Restored:
     bytes_deviating: int = 0
     bytes_written: int = 0
     attached: str = ""
+    made: str = ""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from runner.blocks.extent import BLOCK
 from runner.blocks.limit import RateLimit
 from runner.blocks.progress import Progress
 from runner.blocks.source import Source
+from runner.journal import timestamp
 from runner.phases.attachment import attached_since
 from runner.phases.changes import change_id
 from runner.phases.device import check_unheld, find_device
@@ -115,6 +116,7 @@ def _restore_disk(job: Job, disk: Disk, place: _Place, limit: RateLimit | None) 
             bytes_changed=result.bytes_total,
             bytes_written=_data_bytes(digests),
             attached=place.attached,
+            made=timestamp(),
         ),
     )
 

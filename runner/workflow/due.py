@@ -8,6 +8,7 @@ from typing import Literal
 from runner.aws.snapshots import find_snapshots
 from runner.journal import timestamp
 from runner.phases.job import Job
+from runner.phases.overtaken import is_overtaken
 from runner.phases.records import read_record, write_record
 from runner.phases.reference import ReferenceMissing, check_newest
 from runner.phases.run import Run, run_file
@@ -94,10 +95,15 @@ def replication_due(job: Job, mode: Mode = "auto", *, repair: bool = False) -> R
     under_way = read_record(run_file(job.home.work), Run)
     if under_way is not None and under_way.once:
         raise OtherUnderWay(job.spec.name, "restore-vm")
+    if repair and under_way is not None and _is_unreadable(job, under_way.generation):
+        return _written(job, _incremental(job, under_way, repair))
     if under_way is not None and has_ended(job, under_way):
         return under_way
-    if under_way is not None and _is_overtaken(job, under_way):
-        under_way = None
+    if under_way is not None and is_overtaken(job, under_way):
+        if mode == "full" and (made := job.manifests.generations()):
+            raise AlreadyReplicated(job.spec.name, made[-1])
+        # Its number is not taken again while its files are here: they are of other data.
+        return _written(job, _incremental(job, under_way, repair))
     if under_way is None:
         under_way = _unrecorded(job, repair)
     if under_way is not None and mode != "full" and under_way.kind == "rollback":
@@ -119,7 +125,8 @@ def replication_due(job: Job, mode: Mode = "auto", *, repair: bool = False) -> R
 def rollback_due(job: Job, generation: int) -> Run:
     """The run that leads back to a generation; written down. Raises `GenerationUnknown`, `DocumentDamaged`."""
     under_way = read_record(run_file(job.home.work), Run)
-    if under_way is not None and (under_way.kind, under_way.reference) == ("rollback", generation):
+    same = under_way is not None and (under_way.kind, under_way.reference) == ("rollback", generation)
+    if under_way is not None and same and not is_overtaken(job, under_way):
         return under_way
     known = tuple(m.generation for m in _readable(job) if m.status != "pruned")
     if generation not in known:
@@ -155,14 +162,6 @@ def has_ended(job: Job, run: Run) -> bool:
     return manifest.status == "finished" or (run.once and manifest.status == "pruned")
 
 
-def _is_overtaken(job: Job, run: Run) -> bool:
-    """Whether the generation that a run was to make is there, and not by this run: another machine's, or put back."""
-    if job.home.generation(run.generation).exists() or run.generation not in job.manifests.generations():
-        return False
-    manifest = None if run.repair else job.manifests.read(run.generation)
-    return manifest is not None and manifest.status != "prepared"
-
-
 def forget(job: Job) -> None:
     """The run is at its end."""
     run_file(job.home.work).unlink(missing_ok=True)
@@ -173,7 +172,7 @@ def _unrecorded(job: Job, repair: bool) -> Run | None:
     numbers = job.manifests.generations()
     if not numbers:
         return Run("full", 1, began=timestamp()) if job.home.generation(1).exists() and not repair else None
-    if not job.home.generation(numbers[-1]).exists():
+    if not job.home.generation(numbers[-1]).exists() or (repair and _is_unreadable(job, numbers[-1])):
         return None
     manifest = job.manifests.read(numbers[-1])
     if manifest is None:
@@ -218,6 +217,15 @@ def _readable(job: Job) -> list[Manifest]:
         if manifest is not None:
             found.append(manifest)
     return found
+
+
+def _is_unreadable(job: Job, generation: int) -> bool:
+    """Whether a generation's manifest is there and damaged: who repairs gives it up, and takes another number."""
+    try:
+        job.manifests.read(generation)
+    except DocumentDamaged:
+        return True
+    return False
 
 
 def _written(job: Job, run: Run) -> Run:
