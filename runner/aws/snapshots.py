@@ -5,6 +5,7 @@ CreateSnapshot has no client token: a caller that died after the call finds its 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 # A first snapshot of a large volume copies everything to S3: hours. The caller's own patience is longer than that.
 _COMPLETE_SECONDS = 24 * 3600.0
+# EC2 is eventually consistent: seconds as a rule, "up to a few minutes" by its documentation. Later, it is not there.
+LISTED_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,10 @@ class Snapshot:
 
 
 class SnapshotErrored(IntegrityViolated):
-    """EBS could not complete a snapshot. The volume is untouched: the snapshot can be taken again."""
+    """EBS could not complete a snapshot, or somebody deleted it (`gone`).
+
+    The volume is untouched: the snapshot can be taken again.
+    """
 
     def __init__(self, snapshot_id: str, volume_id: str, state: str) -> None:
         super().__init__(
@@ -91,13 +97,18 @@ def create_snapshot(
 
 
 def wait_completed(account: Account, snapshot: Snapshot, replication: str, stop: Callable[[], bool]) -> None:
-    """Wait until a snapshot is completed. Raises `SnapshotErrored` when it ends otherwise."""
+    """Wait until a snapshot is completed. Raises `SnapshotErrored` when it ends otherwise, or is deleted."""
+    listed, began = False, time.monotonic()
 
     def look() -> tuple[bool | None, str]:
+        nonlocal listed
         now = next((s for s in find_snapshots(account, replication) if s.id == snapshot.id), None)
         if now is None:
             # DescribeSnapshots may not list a snapshot for a while after CreateSnapshot answered.
+            if listed or time.monotonic() - began > LISTED_SECONDS:
+                raise SnapshotErrored(snapshot.id, snapshot.volume_id, "gone")
             return None, "not listed"
+        listed = True
         if now.state == "completed":
             return True, now.state
         if now.state == "error":

@@ -6,12 +6,14 @@ works under a lock, so that what carries its name and is found at the start is n
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from runner.aws.account import Account, CallFailed, aws_errors
+from runner.aws.snapshots import LISTED_SECONDS
 from runner.aws.waiting import wait_for
 from schemas.errors import HotaddError
 from schemas.naming import TAG_EXPIRES, TAG_MAKER, TAG_REPLICATION, TAG_ROLE, tags
@@ -26,12 +28,12 @@ _CREATE_SECONDS = 600.0
 
 
 class TemporaryErrored(HotaddError):
-    """EBS could not complete a snapshot that was taken for a look."""
+    """EBS could not complete a snapshot that was taken for a look, or somebody deleted it (`gone`)."""
 
-    def __init__(self, snapshot_id: str, volume_id: str) -> None:
+    def __init__(self, snapshot_id: str, volume_id: str, state: str = "error") -> None:
         super().__init__(
-            f"The temporary snapshot {snapshot_id} of {volume_id} ended in error.",
-            "EBS does so rarely, and for reasons of its own: run the same command again.",
+            f"The temporary snapshot {snapshot_id} of {volume_id} ended in {state}.",
+            "EBS rarely fails one, for reasons of its own; or it was deleted. Run the same command again.",
         )
         self.snapshot_id = snapshot_id
         self.volume_id = volume_id
@@ -80,7 +82,8 @@ def wait_completed(
     account: Account, snapshots: Mapping[str, str], stop: Callable[[], bool], tell: Callable[[str], None]
 ) -> None:
     """Wait until all these snapshots (id to its volume's id) are completed. Raises `TemporaryErrored`."""
-    said = ""
+    said, began = "", time.monotonic()
+    listed: set[str] = set()
 
     def look() -> tuple[bool | None, str]:
         nonlocal said
@@ -89,6 +92,10 @@ def wait_completed(
             if state == "error":
                 raise TemporaryErrored(snapshot_id, snapshots[snapshot_id])
         # DescribeSnapshots may not list a snapshot for a while after CreateSnapshot answered.
+        for snapshot_id in snapshots:
+            if snapshot_id not in states and (snapshot_id in listed or time.monotonic() - began > LISTED_SECONDS):
+                raise TemporaryErrored(snapshot_id, snapshots[snapshot_id], "gone")
+        listed.update(states)
         waiting = {one: states.get(one, ("not listed", "")) for one in snapshots}
         late = {one: f"{one} {' '.join(at).strip()}" for one, at in waiting.items() if at[0] != "completed"}
         words = ", ".join(late.values())
