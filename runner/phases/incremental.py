@@ -28,7 +28,7 @@ from runner.phases.origin import opened
 from runner.phases.preflight import check_node
 from runner.phases.records import Restored, injection_file, is_committed, restored_file, write_record
 from runner.phases.reference import Reference, check_reference
-from runner.phases.restore import rate_limit
+from runner.phases.restore import check_source, rate_limit
 from schemas.spec import Disk
 
 _STEP = "find and restore"
@@ -79,7 +79,6 @@ def find_and_restore(job: Job) -> None:
 
 def _restore_disk(job: Job, disk: Disk, place: _Place, reference: Reference | None, limit: RateLimit | None) -> None:
     rollback = job.run.kind == "rollback"
-    changes = None if rollback else read_changes(disk)
     wanted = (first + n for first, count in place.deviating for n in range(count)) if rollback else ()
     with ExitStack() as stack:
         source, now = stack.enter_context(opened(job, disk, wanted))
@@ -89,7 +88,8 @@ def _restore_disk(job: Job, disk: Disk, place: _Place, reference: Reference | No
         if reference is not None:
             before = stack.enter_context(closing(DigestFile.open(reference.digests[disk.id])))
             if not rollback:
-                listed = usable_changes(job, disk, changes, source.size, reference.disk(disk.id).source)
+                # After the source was opened, and no newer than that: `check_source` holds it to the record's id.
+                listed = usable_changes(job, disk, read_changes(disk), source.size, reference.disk(disk.id).source)
         size = device.size
         result = copy_changes(
             source,
@@ -106,6 +106,8 @@ def _restore_disk(job: Job, disk: Disk, place: _Place, reference: Reference | No
             stop=job.stop,
             limit=limit,
         )
+        if not rollback:
+            check_source(disk, source, now)
     check_unheld(place.device)
     _say(job, disk, result)
     write_record(

@@ -11,6 +11,7 @@ from pathlib import Path
 from runner.blocks.copy import CopyResult, copy_disk
 from runner.blocks.device import open_device
 from runner.blocks.digests import DigestFile
+from runner.blocks.errors import SourceChanged
 from runner.blocks.extent import BLOCK
 from runner.blocks.limit import RateLimit
 from runner.blocks.progress import Progress
@@ -100,6 +101,7 @@ def _restore_disk(job: Job, disk: Disk, place: _Place, limit: RateLimit | None) 
                 stop=job.stop,
                 limit=limit,
             )
+        check_source(disk, source, now)
         check_unheld(path)
     zero = result.bytes_zero_skipped + result.bytes_zero_written
     write_record(
@@ -157,6 +159,16 @@ def source_record(disk: Disk, source: Source) -> SourceRecord:
         pinned.version,
         change_id(disk),
     )
+
+
+def check_source(disk: Disk, source: Source, before: SourceRecord) -> None:
+    """Raise `SourceChanged` unless a source and its change list are what they were when it was opened."""
+    now = source_record(disk, source)
+    if now.change_id != before.change_id:
+        ids = f"its change list was {before.change_id or '(none)'} and is {now.change_id or '(none)'}"
+        raise SourceChanged(source.location, ids)
+    if now != before:
+        raise SourceChanged(source.location, "it was replaced")
 
 
 def _tell(job: Job, progress: Progress) -> None:
