@@ -189,6 +189,11 @@ class Appliance:
         with doing(f"writing {path}"):
             self._g.write(path, text.encode("utf-8", "surrogateescape"))
 
+    def chmod(self, path: str, mode: int) -> None:
+        """Set a file's permission bits."""
+        with doing(f"setting the mode of {path}"):
+            self._g.chmod(mode, path)
+
     def copy(self, path: str, to: str) -> None:
         """Copy a file with all its attributes."""
         with doing(f"copying {path}"):

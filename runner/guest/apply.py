@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from runner.guest.appliance import Appliance
-from runner.guest.edits import KEPT, Aside, Edit, Rebuild, Step, Write, record
+from runner.guest.edits import Aside, Edit, Rebuild, Step, Write, record
 from runner.guest.probe import packed_drivers
 from runner.guest.refusals import InitramfsIncomplete
 
@@ -16,12 +16,14 @@ def apply(appliance: Appliance, steps: Sequence[Step]) -> tuple[Edit, ...]:
     """Do the steps in the mounted guest; the record of them. Raises `ConversionFailed`, `InitramfsIncomplete`."""
     for step in steps:
         match step:
-            case Write(path, text, _, keep):
-                if keep and appliance.exists(path) and not appliance.exists(path + KEPT):
-                    appliance.copy(path, path + KEPT)
+            case Write(path, text, _, keep, mode, suffix):
+                if keep and appliance.exists(path) and not appliance.exists(path + suffix):
+                    appliance.copy(path, path + suffix)
                 appliance.write(path, text)
-            case Aside(path, _):
-                appliance.rename(path, path + KEPT)
+                if mode is not None:
+                    appliance.chmod(path, mode)
+            case Aside(path, _, suffix):
+                appliance.rename(path, path + suffix)
             case Rebuild():
                 _rebuild(appliance, step)
     return tuple(record(step) for step in steps)

@@ -9,20 +9,26 @@ KEPT = ".hotadd"  # the suffix under which an old file stays beside the new one
 
 @dataclass(frozen=True)
 class Write:
-    """Write a text file; with `keep` the old one stays beside it as `<path>.hotadd`."""
+    """Write a text file; with `keep` the old one stays beside it as `<path><suffix>`.
+
+    `mode` is the file's permission bits; None keeps those of the old file, and gives a new one 0644.
+    """
 
     path: str
     text: str
     why: str
     keep: bool = False
+    mode: int | None = None
+    suffix: str = KEPT
 
 
 @dataclass(frozen=True)
 class Aside:
-    """Rename a file to `<path>.hotadd`, where nothing reads it."""
+    """Rename a file to `<path><suffix>`, where nothing reads it."""
 
     path: str
     why: str
+    suffix: str = KEPT
 
 
 @dataclass(frozen=True)
@@ -59,9 +65,9 @@ class Decision:
 def record(step: Step) -> Edit:
     """The line of the record for a step."""
     match step:
-        case Write(path, _, why, keep):
-            return Edit(path, "rewritten, the old one kept as " + path + KEPT if keep else "rewritten", why)
-        case Aside(path, why):
-            return Edit(path, f"moved to {path}{KEPT}", why)
+        case Write(path, _, why, keep, _, suffix):
+            return Edit(path, "rewritten, the old one kept as " + path + suffix if keep else "rewritten", why)
+        case Aside(path, why, suffix):
+            return Edit(path, f"moved to {path}{suffix}", why)
         case Rebuild(_, initramfs, command, _, why):
             return Edit(initramfs, "rebuilt by " + " ".join(command), why)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from runner.guest import grub, ifupdown
+from runner.guest import grub
 from runner.guest.edits import record
 from runner.guest.facts import Firmware, GuestFacts, Kernel, Options
 from runner.guest.families import table
+from runner.guest.network import table as network
 from runner.guest.reading_list import DRIVERS
 from runner.guest.refusals import StaticNetwork
 from schemas.errors import Refused
@@ -51,7 +52,7 @@ def describe(facts: GuestFacts, disks: Sequence[InspectedDisk], firmware: Firmwa
         volume_groups=facts.groups,
         kernels=tuple(_kernel(kernel) for kernel in facts.kernels),
         boot_loaders=tuple(said for path, said in _LOADERS.items() if facts.text(path) is not None),
-        network=_network(facts),
+        network=network.told(facts),
         changes=changes,
     )
 
@@ -98,10 +99,3 @@ def _kernel(kernel: Kernel) -> InspectedKernel:
 
     drivers = tuple(InspectedDriver(name, place(name), name in kernel.packed) for name in DRIVERS)
     return InspectedKernel(kernel.version, kernel.initramfs, drivers)
-
-
-def _network(facts: GuestFacts) -> tuple[str, ...]:
-    found = [f"ifupdown ({ifupdown.PATH})"] if facts.text(ifupdown.PATH) is not None else []
-    found += [f"ifupdown ({file.path})" for file in facts.files_in(ifupdown.DIRECTORY)]
-    found += [f"netplan ({file.path})" for file in facts.files_in("/etc/netplan", ".yaml")]
-    return tuple(found)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from runner.guest import fstab, grub, ifupdown
+from runner.guest import fstab, grub
 from runner.guest.families import initramfs_tools
+from runner.guest.network import table as network
 
 DRIVERS = initramfs_tools.DRIVERS
 LIST_INITRAMFS = "/usr/bin/lsinitramfs"
@@ -15,22 +16,19 @@ FILES = (
     *grub.CONFIGS,
     grub.DEFAULTS,
     grub.DEVICE_MAP,
-    ifupdown.PATH,
     initramfs_tools.MODULES,
     initramfs_tools.MAIN_CONFIG,
     initramfs_tools.INITTAB,
+    *network.FILES,
 )
 # (directory, regular expression for the whole name)
 DIRECTORIES = (
-    (ifupdown.DIRECTORY, r"[A-Za-z0-9_.-]+"),
-    ("/etc/netplan", r".+\.yaml"),
     (initramfs_tools.CONFIG_DIRECTORY, r".+"),
-    (initramfs_tools.RULES_DIRECTORY, r".*persistent-net.*\.rules"),
+    *network.DIRECTORIES,
 )
 # Only looked for, not read.
 PATHS = (
     initramfs_tools.UPDATE,
     initramfs_tools.SYSTEMD,
-    f"/lib/udev/rules.d/{initramfs_tools.NET_GENERATOR}",
-    *ifupdown.DHCP_CLIENTS,
+    *network.PATHS,
 )

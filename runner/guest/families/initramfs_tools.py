@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from runner.guest import devices, fstab, grub, ifupdown
-from runner.guest.edits import Aside, Decision, Rebuild, Step, Write
+from runner.guest import devices, fstab, grub
+from runner.guest.edits import Decision, Rebuild, Step, Write
 from runner.guest.facts import GuestFacts, Kernel, Options
-from runner.guest.refusals import DriverMissing, NetworkUnknown
+from runner.guest.network import table as network
+from runner.guest.refusals import DriverMissing
 
 UPDATE = "/usr/sbin/update-initramfs"
 MODULES = "/etc/initramfs-tools/modules"
 MAIN_CONFIG = "/etc/initramfs-tools/initramfs.conf"
 CONFIG_DIRECTORY = "/etc/initramfs-tools/conf.d"
 POLICY = f"{CONFIG_DIRECTORY}/zz-hotadd"  # read after every other file
-RULES_DIRECTORY = "/etc/udev/rules.d"
-NET_GENERATOR = "75-persistent-net-generator.rules"  # Debian 8 and older: binds eth0 to the first MAC it sees
 INITTAB = "/etc/inittab"
 SYSTEMD = "/lib/systemd/systemd"
 
@@ -34,8 +33,7 @@ def decide(facts: GuestFacts, options: Options) -> Decision:
     steps: list[Step] = [
         *fstab.decide(facts),
         *grub.decide(facts),
-        *_network(facts, options),
-        *_udev(facts),
+        *network.decide(facts, options.network),
         *_serial_login(facts),
     ]
     settings = _initramfs_settings(facts)
@@ -55,24 +53,6 @@ def _check_drivers(facts: GuestFacts) -> None:
     has_nvme = [k for k in facts.kernels if "nvme" in (*k.loadable, *k.builtin)]
     if not has_nvme:
         raise DriverMissing(facts.product, ", ".join(k.version for k in facts.kernels) or "none found", "nvme")
-
-
-def _network(facts: GuestFacts, options: Options) -> list[Write]:
-    if facts.text(ifupdown.PATH) is not None and not facts.files_in("/etc/netplan", ".yaml"):
-        return ifupdown.decide(facts, options.network)
-    raise NetworkUnknown(facts.product, "it is set up by something else than /etc/network/interfaces")
-
-
-def _udev(facts: GuestFacts) -> list[Step]:
-    steps: list[Step] = [
-        Aside(file.path, "it binds interface names to VMware's MAC addresses")
-        for file in facts.files_in(RULES_DIRECTORY, ".rules")
-        if "persistent-net" in file.path and file.text.strip() and NET_GENERATOR not in file.path
-    ]
-    masked = f"{RULES_DIRECTORY}/{NET_GENERATOR}"
-    if f"/lib/udev/rules.d/{NET_GENERATOR}" in facts.paths and facts.text(masked) is None:
-        steps.append(Write(masked, "", "an empty file masks the generator that would bind names to MACs again"))
-    return steps
 
 
 def _serial_login(facts: GuestFacts) -> list[Write]:

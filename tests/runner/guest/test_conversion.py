@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from runner.guest.conversion import GuestDisk, Options, Prepared, check, commit, inspect, prepare, scratch_of
 from runner.guest.refusals import FileSystemDamaged, FileTooBig, StaticNetwork
@@ -101,6 +103,26 @@ def test_a_fixed_address_is_refused_across_the_process_border(tmp_path):
         prepare(disks(root, data), Options("keep"), tmp_path / "work")
     assert (refusal.value.file, refusal.value.line) == ("/etc/network/interfaces", 3)
     assert not list((tmp_path / "work").iterdir())
+
+
+@pytest.mark.slow
+def test_a_guest_with_netplan_gets_one_file_that_is_roots_alone(tmp_path):
+    root, data = small_guest.build(tmp_path, changes=small_guest.NETPLAN)
+    prepared = prepare(disks(root, data), Options("dhcp"), tmp_path / "work")
+    commit(prepared.disks, {"root": root, "data": data})
+    assert "10.1.1.6/24" in " ".join(edit.why for edit in prepared.edits)
+    wanted = {"network": {"version": 2, "renderer": "networkd", "ethernets": {"ec2": {}}}}
+    wanted["network"]["ethernets"]["ec2"] = {"match": {"name": "e*"}, "dhcp4": True}
+    assert yaml.safe_load(cat(root, "/etc/netplan/99-hotadd.yaml")) == wanted
+    argv = ["debugfs", "-R", "stat /etc/netplan/99-hotadd.yaml", f"{root}{OFFSET}"]
+    told = subprocess.run(argv, check=True, capture_output=True, text=True, timeout=60).stdout
+    assert re.search(r"Mode:\s+0600\b", told) and re.search(r"User:\s+0\b", told)
+    for old in ("netplan/00-installer-config.yaml", "NetworkManager/system-connections/lan"):
+        suffix = ".hotadd" if "netplan" in old else ".hotadd~"
+        assert cat(root, f"/etc/{old}") == ""
+        assert cat(root, f"/etc/{old}{suffix}") == small_guest.NETPLAN[f"etc/{old}"]
+    assert "static" not in cat(root, "/etc/network/interfaces")
+    assert prepare(disks(root, data), Options("keep"), tmp_path / "again").edits == ()
 
 
 @pytest.mark.slow

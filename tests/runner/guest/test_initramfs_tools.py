@@ -153,7 +153,7 @@ REFUSALS = [
     ({"paths": ("/sbin/dhclient",)}, {}, FamilyUnsupported),
     ({"firmwares": ("uefi",)}, {}, FirmwareMismatch),
     ({"paths": ("/usr/sbin/update-initramfs",)}, {}, NetworkUnknown),
-    ({}, {"/etc/netplan/01.yaml": "network: {}\n"}, NetworkUnknown),
+    ({}, {"/etc/network/interfaces": None}, NetworkUnknown),
     ({"kernels": ()}, {}, DriverMissing),
     ({"mounts": (Mount("/", "/dev/sda1", 2**19, 2**31),)}, {}, NoSpace),
 ]
