@@ -30,6 +30,11 @@ class Run:
         return "restore" if self.once else self.kind
 
 
+def next_generation(latest: int, abandoned: Run | None, *, has_files: bool) -> int:
+    """A number that no generation has (`latest` is the newest, 0 for none), nor the files of a run given up."""
+    return max(latest, abandoned.generation if abandoned is not None and has_files else 0) + 1
+
+
 def run_file(work: Path) -> Path:
     """Where the run under way is written down."""
     return work / "run.json"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
+from runner.phases.run import next_generation
 from runner.plan.actions import planned_action
 from runner.plan.costs import NOTHING, cost_of, seen
 from runner.plan.course import Course, deploy, follow, standing
@@ -69,7 +70,7 @@ def _due(world: World, mode: Mode) -> tuple[Kind, int]:
         return "full", 1
     if run is None and latest.status == "finished" and mode != "incremental" and world.source_unchanged:
         return "finished", 0
-    return "incremental", max(latest.generation, 0 if run is None else run.generation) + 1
+    return "incremental", next_generation(latest.generation, run, has_files=world.has_files)
 
 
 def _removal(world: World) -> Course:
@@ -138,6 +139,15 @@ def _refusals(world: World, kind: Kind) -> Iterator[str]:
         yield f"The access node {node.name} is not deployed: deploy node-{node.name} first."
     if world.under_way is not None and world.under_way.kind == "rollback" and kind == "incremental":
         yield f"A rollback to generation {world.under_way.reference} is under way: it must be finished first."
+    restored = world.manifest is not None and world.manifest.status == "pruned"
+    once = world.under_way is not None and world.under_way.once
+    if kind in ("full", "incremental") and once:
+        yield "A `hotadd restore-vm` is under way: it must be finished first, with the same command."
+    elif kind == "incremental" and restored and world.under_way is None:
+        yield (
+            f"{world.spec.name} was restored once, without replication: `hotadd replicate --repair`, without a plan, "
+            "takes it into replication."
+        )
     if world.manifest is not None and kind == "incremental" and world.state.outputs is None:
         yield "There is a manifest and no state: is this the right backend?"
     if world.destination == "gone":

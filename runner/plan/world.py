@@ -62,7 +62,8 @@ class World:
     `spec_hash` and `stack_hash` are SHA-256. `sources` has no entry for a disk that this machine cannot see. `earlier`
     is seconds by step, of the last run here. `destination` is EC2's state of the destination, empty when nobody
     asked; `planned` is Terraform's own plan of the first apply, where it was asked. `under_way` is the run that began
-    here and has not ended, `committed` whether its data is complete; `died`: it died in an apply.
+    here and has not ended, `has_files` whether its working files are here, `committed` whether its data is complete;
+    `died`: it died in an apply.
     """
 
     spec: Spec
@@ -77,6 +78,7 @@ class World:
     earlier: Mapping[str, float]
     holder: str
     died: bool
+    has_files: bool = False
     destination: str = ""
     planned: Plan | None = None
 
@@ -116,6 +118,7 @@ def look(spec_file: Path, spec: Spec, stack: Path, home: Home, manifests: Manife
         earlier=_durations(home),
         holder=home.holder(),
         died=applying_file(home.work).exists(),
+        has_files=home.generation(generation).exists(),
     )
 
 

@@ -37,6 +37,9 @@ DUE: list[tuple[dict[str, Any], Mode, Kind, int]] = [
     ({"state": state("target"), "manifest": DEVICES, "sources": DEVICES_SEEN}, "auto", "incremental", 4),
     (LIVE, "auto", "incremental", 4),  # nobody here can say whether the sources changed
     ({**LIVE, "sources": SEEN, "under_way": Run("incremental", 4, 3)}, "auto", "incremental", 4),
+    # A run that is given up keeps its number only while its files are there.
+    ({**LIVE, "under_way": Run("full", 4), "has_files": True}, "incremental", "incremental", 5),
+    ({**LIVE, "under_way": Run("full", 4)}, "incremental", "incremental", 4),
     # Data and snapshots are complete, and the run that made them is not this machine's: it is a reference.
     ({"state": state("target"), "manifest": manifest(status="prepared")}, "auto", "incremental", 4),
     ({**LIVE, "spec": GONE}, "auto", "decommission", 0),
@@ -48,6 +51,25 @@ def test_what_is_due(world: Worlds, fields: dict[str, Any], mode: Mode, kind: Ki
     plan = plan_machine(world(**fields), mode)
     assert (plan.kind, plan.generation) == (kind, generation)
     assert plan.refusals == ()
+
+
+RESTORED = manifest(generation=1, status="pruned")
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"state": state("target"), "manifest": RESTORED}, "was restored once, without replication"),
+        ({"under_way": Run("full", 1, once=True), "state": state("staging", launched=False)}, "`hotadd restore-vm` is"),
+        # A repair that is under way is what takes it into replication.
+        ({"state": state("target"), "manifest": RESTORED, "under_way": Run("incremental", 2, repair=True)}, ""),
+    ],
+)
+def test_what_was_restored_once_is_refused_as_replicate_refuses_it(
+    world: Worlds, fields: dict[str, Any], said: str
+) -> None:
+    refusals = plan_machine(world(**fields)).refusals
+    assert len(refusals) == bool(said) and all(said in one for one in refusals)
 
 
 def verbs(plan: MachinePlan) -> list[tuple[str, list[str]]]:
