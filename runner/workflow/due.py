@@ -11,7 +11,7 @@ from runner.phases.job import Job
 from runner.phases.overtaken import is_overtaken
 from runner.phases.records import read_record, write_record
 from runner.phases.reference import ReferenceMissing, check_newest
-from runner.phases.run import Run, run_file
+from runner.phases.run import Run, next_generation, run_file
 from schemas.document import DocumentDamaged
 from schemas.errors import Refused
 from schemas.manifest import Manifest
@@ -123,8 +123,13 @@ def replication_due(job: Job, mode: Mode = "auto", *, repair: bool = False) -> R
 
 
 def rollback_due(job: Job, generation: int) -> Run:
-    """The run that leads back to a generation; written down. Raises `GenerationUnknown`, `DocumentDamaged`."""
+    """The run that leads back to a generation; written down.
+
+    Raises `GenerationUnknown`, `OtherUnderWay`, `DocumentDamaged`.
+    """
     under_way = read_record(run_file(job.home.work), Run)
+    if under_way is not None and under_way.once:
+        raise OtherUnderWay(job.spec.name, "restore-vm")
     same = under_way is not None and (under_way.kind, under_way.reference) == ("rollback", generation)
     if under_way is not None and same and not is_overtaken(job, under_way):
         return under_way
@@ -201,10 +206,8 @@ def _incremental(job: Job, abandoned: Run | None, repair: bool) -> Run:
 
 def _next(job: Job, abandoned: Run | None) -> int:
     """A number that no generation has, nor the files of a run that was given up."""
-    taken = [*job.manifests.generations()]
-    if abandoned is not None and job.home.generation(abandoned.generation).exists():
-        taken.append(abandoned.generation)
-    return max(taken, default=0) + 1
+    has_files = abandoned is not None and job.home.generation(abandoned.generation).exists()
+    return next_generation(max(job.manifests.generations(), default=0), abandoned, has_files=has_files)
 
 
 def _readable(job: Job) -> list[Manifest]:
