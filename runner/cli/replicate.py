@@ -47,6 +47,8 @@ def replicate_command(
 
     After a kill or an error, the same command goes on from the step it got to.
     """
+    if plan is not None and repair:
+        raise typer.BadParameter("--plan and --repair exclude each other: no plan is made of a repair")
     if dry_run:
         _tell_steps(spec, mode)
         return
@@ -83,4 +85,7 @@ def _tell_steps(spec: Path, mode: Mode) -> None:
     typer.echo(f"{loaded.name}: {article} {kind} replication of {disks} into {loaded.availability_zone}.")
     for number, step in enumerate(SEQUENCES[kind], 1):
         typer.echo(f"{number:2}. {step.name:<20} {step.sentence}")
+    if mode == "auto" and not replicated and loaded.backend.s3 is not None:
+        typer.echo("Nothing was called, not even S3: if there are manifests there, it is an incremental.")
+        return
     typer.echo("Nothing was called.")

@@ -31,6 +31,19 @@ def test_exit_codes(words: list[str], code: int, said: str, capsys: pytest.Captu
     assert "Traceback" not in captured.err
 
 
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["replicate", "spec.yaml", "--plan", "saved.plan", "--repair"], 64, "--plan and --repair exclude each other"),
+        (["restore-vm", "/nonexistent.yaml", "--break-lock"], 3, "cannot be read"),
+    ],
+)
+def test_exit_codes_of_runs(words: list[str], code: int, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(words) == code
+    assert said in capsys.readouterr().err
+
+
 def test_the_overview_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     run(["--help"])
     shown = capsys.readouterr().out
