@@ -6,13 +6,14 @@ import shutil
 from dataclasses import dataclass
 
 from runner.aws.instances import find_instance, stop_instance
-from runner.aws.snapshots import delete_snapshot, find_snapshots
+from runner.aws.snapshots import find_snapshots
 from runner.aws.temporary import find_temporary
 from runner.aws.temporary import remove as remove_temporary
 from runner.aws.volumes import delete, find_tagged
 from runner.phases.drill_down import find_traces
 from runner.phases.job import Job
 from runner.phases.move import placement
+from runner.phases.prune import delete_unless_wanted
 from runner.phases.recovery import recover
 from runner.phases.reservation import release_slots
 from runner.phases.statelock import unlock_dead
@@ -83,7 +84,7 @@ def remove(job: Job, removal: Removal) -> None:
                 delete(job.account, volume.id)
     with job.journal.step("delete snapshots"):
         for one in find_snapshots(job.account, job.spec.name):
-            delete_snapshot(job.account, one.id)
+            delete_unless_wanted(job, one, "delete snapshots")
         for left in find_temporary(job.account, job.spec.name):
             remove_temporary(job.account, left.id, job.stop)
     if outputs is not None:

@@ -80,8 +80,7 @@ def take_down(ground: Ground) -> None:
                 # What it could not remove goes by its tags, and the state, unreadable or stale, goes with it.
                 journal.tell("drill down", f"{error.sentence} Going on by tags.")
         _sweep(ground, name)
-        node_id = ground.spec.access_node.instance_id or "" if request is None else request.access_node_id
-        release_slots(dataclasses.replace(ground.spec, name=name), node_id)
+        release_slots(dataclasses.replace(ground.spec, name=name), _node_id(ground, request))
         ground.own_manifests.clear()  # in a bucket: the state, and the lock a dead run left on it
         shutil.rmtree(ground.own.directory, ignore_errors=True)
 
@@ -92,6 +91,17 @@ def _request(ground: Ground) -> DrillRequest | None:
     except DocumentDamaged as error:
         ground.journal.tell("drill down", f"{error.sentence} Going on by tags.")
         return None
+
+
+def _node_id(ground: Ground, request: DrillRequest | None) -> str:
+    """The access node that the copy's slots are on: as the request says, or as the machine's own stack does."""
+    if request is not None:
+        return request.access_node_id
+    try:
+        return ground.node_id()
+    except (TerraformFailed, SynthesisRefused) as error:
+        ground.journal.tell("drill down", f"{error.sentence} The slots of the copy stay reserved.")
+        return ground.spec.access_node.instance_id or ""
 
 
 def _destroy(job: Job) -> None:

@@ -95,10 +95,10 @@ def _sorted_out(job: Job, held: list[Snapshot]) -> tuple[list[Manifest], list[Ma
     return kept, gone, damaged
 
 
-def delete_unless_wanted(job: Job, one: Snapshot) -> None:
+def delete_unless_wanted(job: Job, one: Snapshot, step: str = "prune") -> None:
     """Delete a snapshot; one that EC2 does not give up stays, and the journal hears why."""
     try:
         delete_snapshot(job.account, one.id)
     except CallFailed as error:
         # An AMI was made of it, or it is locked: somebody wants it, and it is theirs now.
-        job.journal.tell("prune", f"{one.id} stays: {error.sentence}")
+        job.journal.tell(step, f"{one.id} stays: {error.sentence}")

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from runner.aws.account import Account, CallFailed
 from runner.aws.snapshots import Snapshot
-from runner.phases.prune import doomed_snapshots
+from runner.journal import read_events
+from runner.phases import prune as prune_module
+from runner.phases.prune import delete_unless_wanted, doomed_snapshots
 from schemas.manifest import DiskRecord, Manifest, SourceRecord
+from tests.runner.phases.bare_job import bare_job
 
 VOLUME, OTHER = "vol-0123456789abcdef0", "vol-0fedcba9876543210"
 
@@ -32,6 +38,19 @@ SNAPSHOTS = [
     (snapshot("snap-5", 5), False),  # another machine's, later
     (snapshot("snap-strange", 4, OTHER), False),  # not of our volumes
 ]
+
+
+def test_one_that_somebody_uses_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = bare_job(tmp_path)
+    (tmp_path / "work").mkdir()
+
+    def in_use(_: Account, snapshot_id: str) -> None:
+        raise CallFailed("ec2:DeleteSnapshot", "InvalidSnapshot.InUse", f"{snapshot_id} is in use by ami-1")
+
+    monkeypatch.setattr(prune_module, "delete_snapshot", in_use)
+    delete_unless_wanted(job, snapshot("snap-1", 1), "delete snapshots")
+    told = read_events(job.home.events)[-1]
+    assert told.step == "delete snapshots" and told.message is not None and "snap-1 stays: " in told.message
 
 
 @pytest.mark.parametrize(("one", "doomed"), SNAPSHOTS, ids=lambda value: getattr(value, "id", ""))
