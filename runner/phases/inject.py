@@ -68,6 +68,7 @@ def write_prepared(job: Job) -> None:
     """Write the manifest `prepared`: data and integrity snapshots are complete, the injected blocks are known."""
     if job.manifests.read(job.generation) is not None and is_committed(job.generation_directory):
         return
+    complete_snapshots(job)  # one may be lost since it was completed; nothing is injected yet, so it is taken again
     snapshots = check_completed(job)
     prepared = _prepared(job)
     if prepared is None:
@@ -144,6 +145,7 @@ def commit_overlays(job: Job) -> None:
 def inject(job: Job) -> None:
     """All of it, for a pipeline that drives the phases itself."""
     require_phase(job, "inject", "staging")
+    check_completed(job)
     prepare_guest(job)
     write_prepared(job)
     commit_overlays(job)

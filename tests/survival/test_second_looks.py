@@ -189,6 +189,19 @@ def test_a_snapshot_lost_after_the_commit_began_is_taken_of_a_copy_made_anew(
     _replicated(made)
 
 
+def test_a_snapshot_lost_before_anything_was_injected_is_taken_again(
+    replication: Callable[[str], Replication], ec2: EC2Client
+) -> None:
+    made = replication("snapgone")
+    ended = made.replicate(Fate("manifest prepared"))
+    assert ended.killed, ended.said
+    ec2.delete_snapshot(SnapshotId=sorted(made.left()["snapshots"])[0])
+    ended = made.replicate()
+    assert ended.status == 0, ended.said
+    _replicated(made)
+    assert made.effects()["CreateSnapshot"] == len(DISKS) + 1
+
+
 def _beginnings(made: Replication) -> dict[str, bytes]:
     """What the volumes hold where the disks' data goes."""
     held: dict[str, bytes] = {}
