@@ -48,11 +48,12 @@ FROM_VMWARE = {
     "etc/default/grub": 'GRUB_CMDLINE_LINUX=""\nGRUB_DISABLE_LINUX_UUID=true\n',
     "boot/grub/grub.cfg": f"menuentry 'Debian' {{\n\t{KERNEL_LINE}\n}}\n",
 }
-# The same with netplan, and with what ifupdown and NetworkManager left behind.
+# The same with netplan, what ifupdown and NetworkManager left behind, and Red Hat's file where SUSE has a directory.
 NETPLAN = {
     **FROM_VMWARE,
     "usr/sbin/netplan": "#!/bin/false\n",
     "etc/netplan/00-installer-config.yaml": "network:\n  ethernets:\n    ens192: {addresses: [10.1.1.6/24]}\n",
+    "etc/sysconfig/network": "GATEWAY=10.1.1.1\n",
     "etc/NetworkManager/system-connections/lan": "[connection]\ntype=ethernet\n[ipv4]\naddress1=10.1.1.7/24\n",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from re import fullmatch
 from typing import Any
@@ -23,11 +24,16 @@ KEYS = {"about", "network", "paths", "files", "in_force", "refused", "unknown", 
 }
 
 
+@cache
+def read(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(path.read_text())
+    assert set(found) <= KEYS, "a misspelt key would check nothing"
+    return found
+
+
 @pytest.fixture(params=CASES, ids=NAMES)
 def case(request: pytest.FixtureRequest) -> dict[str, Any]:
-    read: dict[str, Any] = yaml.safe_load(request.param.read_text())
-    assert set(read) <= KEYS, "a misspelt key would check nothing"
-    return read
+    return read(request.param)
 
 
 def facts_of(case: dict[str, Any]) -> GuestFacts:
@@ -102,7 +108,7 @@ def test_the_probe_reads_what_the_cases_give(case: dict[str, Any]) -> None:
 
 
 def test_every_system_has_its_cases() -> None:
-    told = {yaml.safe_load(path.read_text()).get("in_force") for path in CASES}
+    told = {read(path).get("in_force") for path in CASES}
     assert {system.name for system in table.SYSTEMS} <= told
 
 
