@@ -11,10 +11,12 @@ import typer
 from runner.home import Home, home_of
 from runner.journal import read_events
 from runner.manifests import Manifests
-from runner.phases.records import read_record
-from runner.phases.run import Run, run_file
+from runner.phases.run import Run
+from runner.report.standing import run_under_way
+from runner.report.standing import standing as told
 from schemas.event import Event
 from schemas.loading import load_specs
+from schemas.manifest import Manifest
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -46,10 +48,8 @@ def standing(home: Home) -> dict[str, str]:
     manifest = Manifests(home.manifests).latest()
     last = next((e for e in reversed(read_events(home.events)) if e.status in ("started", "finished", "failed")), None)
     holder = home.holder()
-    run = read_record(run_file(home.work), Run)
-    # The generation of a run that was begun since is still to come.
-    later = run is not None and manifest is not None and run.generation > manifest.generation
-    state, following = _state(manifest.status if manifest is not None and not later else "", last, holder)
+    run = run_under_way(home, manifest)
+    state, following = _state(manifest, last, run, holder)
     return {
         "name": home.name,
         "state": state,
@@ -62,15 +62,18 @@ def standing(home: Home) -> dict[str, str]:
     }
 
 
-def _state(manifest: str, last: Event | None, holder: str) -> tuple[str, str]:
+def _state(manifest: Manifest | None, last: Event | None, run: Run | None, holder: str) -> tuple[str, str]:
+    """In the report's words, and what to do."""
     if holder:
         return f"running: {holder}", ""
-    if manifest == "finished":
-        return "replicated", ""
-    if manifest == "pruned" and last is not None and (last.step, last.status) == ("forget", "finished"):
+    restored = manifest is not None and manifest.status == "pruned" and run is None
+    if restored and last is not None and (last.step, last.status) == ("forget", "finished"):
         return "restored once, without replication", ""
-    if last is None:
-        return "not replicated yet", "hotadd replicate"
-    if last.status == "failed":
-        return f"failed in {last.step}", "mend the cause, then the same command goes on from this step"
-    return f"interrupted in {last.step}", "the same command goes on from there"
+    # A single command that failed before it left anything (a deploy, say) is the whole of what there is to tell.
+    begun = Run("full", 1) if manifest is None and last is not None and run is None else run
+    state, well = told(manifest, last, begun, holder)
+    if state == "not replicated yet":
+        return state, "hotadd replicate"
+    if state.startswith("failed"):
+        return state, "mend the cause, then the same command goes on from this step"
+    return state, "" if well else "the same command goes on from there"
