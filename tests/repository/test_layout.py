@@ -31,7 +31,7 @@ DOORS = {
     "yaml": ("schemas",),
     "jsonschema": ("schemas",),
     "cattrs": ("schemas", "runner.phases.records"),
-    "blake3": ("runner.blocks", "runner.guest"),
+    "blake3": ("runner.blocks", "runner.guest", "runner.aws.bucket"),
 }
 
 BANNED_WORDS = {
