@@ -28,7 +28,7 @@ DOORS = {
     "moto": ("runner.lab",),
     "flask": ("runner.lab",),
     "typer": ("runner.cli",),
-    "yaml": ("schemas",),
+    "yaml": ("schemas", "runner.guest.network.netplan"),
     "jsonschema": ("schemas",),
     "cattrs": ("schemas", "runner.phases.records"),
     "blake3": ("runner.blocks", "runner.guest", "runner.aws.bucket"),
