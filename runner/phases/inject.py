@@ -7,10 +7,12 @@ redone. Overlays lost during it: the injected blocks are rewritten from the sour
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from runner.blocks.device import open_device
+from runner.blocks.digests import ZERO, DigestFile, digest_of
+from runner.blocks.errors import DigestsDamaged
 from runner.blocks.extent import BLOCK
 from runner.guest.conversion import Prepared, check, commit, prepare
 from runner.guest.facts import GuestFacts
@@ -23,8 +25,10 @@ from runner.phases.move import require_phase
 from runner.phases.origin import opened
 from runner.phases.overtaken import check_not_overtaken
 from runner.phases.records import (
+    Again,
     Committed,
     Restored,
+    again_file,
     committed_file,
     injection_file,
     is_committed,
@@ -43,7 +47,7 @@ class SourceMoved(IntegrityViolated):
     def __init__(self, disk: str) -> None:
         super().__init__(
             f"A commit of disk {disk} may have begun, its overlay is lost, and its source changed since it was copied.",
-            "Run `hotadd restore`, which copies the data anew, and then `hotadd replicate`.",
+            "Run `hotadd replicate` again: it copies the data anew, and goes on from there.",
         )
         self.disk = disk
 
@@ -170,9 +174,14 @@ def _rewrite_from_source(job: Job, records: tuple[DiskRecord, ...]) -> None:
     for record in records:
         disk = job.spec.disk(record.id)
         wanted = [block.offset // BLOCK for block in record.injected]
-        with opened(job, disk, wanted) as (source, now), closing(open_device(str(devices[record.id]))) as device:
-            if now != record.source:
+        with ExitStack() as stack:
+            source, now = stack.enter_context(opened(job, disk, wanted))
+            device = stack.enter_context(closing(open_device(str(devices[record.id]))))
+            digests = _digests(job, record)
+            if now != record.source or digests is None:
+                _copy_later(job, record.id)
                 raise SourceMoved(disk.id)
+            stack.enter_context(closing(digests))
             buffer = bytearray(BLOCK)
             for block in record.injected:
                 window = memoryview(buffer)[: min(block.length, device.size - block.offset)]
@@ -180,9 +189,38 @@ def _rewrite_from_source(job: Job, records: tuple[DiskRecord, ...]) -> None:
                 inside = max(0, min(len(window), source.size - block.offset))
                 if inside:
                     source.read_into(block.offset, window[:inside])
+                if inside and not _is_block(digests, block.offset // BLOCK, window[:inside]):
+                    _copy_later(job, record.id)  # of a block device or an NBD export nothing else tells that it changed
+                    raise SourceMoved(disk.id)
                 device.write(block.offset, window)
             device.flush()
         job.journal.tell("commit", f"{record.id}: {len(record.injected)} blocks are the source's again.")
+
+
+def _digests(job: Job, record: DiskRecord) -> DigestFile | None:
+    """The digests of what was copied, if they are there and the manifest's."""
+    try:
+        file = DigestFile.open(job.manifests.fetch_digests(job.generation, record))
+    except (FileNotFoundError, DigestsDamaged):
+        return None
+    if file.own_digest() == record.digest_of_digests:
+        return file
+    file.close()
+    return None
+
+
+def _is_block(digests: DigestFile, number: int, content: memoryview) -> bool:
+    """Whether these bytes, and zeroes up to a whole block, are what was copied."""
+    whole = bytes(content).ljust(BLOCK, b"\0")
+    known = digests.get(number)
+    return not any(whole) if known is ZERO else known == digest_of(memoryview(whole))
+
+
+def _copy_later(job: Job, disk_id: str) -> None:
+    """Believe nothing of a disk's copy any more: the next try makes it anew."""
+    write_record(again_file(job.generation_directory), Again(f"{disk_id}: its source changed since it was copied."))
+    restored_file(job.generation_directory, disk_id).unlink(missing_ok=True)
+    (job.generation_directory / f"{disk_id}.checkpoint").unlink(missing_ok=True)
 
 
 def _described(facts: GuestFacts) -> str:

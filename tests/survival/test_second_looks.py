@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -166,6 +167,23 @@ class TestOverlaysLost:
         # As the hint says. The other disk's source is as it was: its volume must be mended all the same.
         ended = made.run(["restore", str(made.spec)])
         assert ended.status == 0, ended.said
+        ended = made.replicate()
+        assert ended.status == 0, ended.said
+        _replicated(made)
+
+    def test_a_source_that_does_not_tell_that_it_changed_is_held_to_its_digests(
+        self, replication: Callable[[str], Replication]
+    ) -> None:
+        """As a block device: other bytes, and the same time and size. The same command copies them anew."""
+        made = replication("untold")
+        self._lose(made)
+        source = made.source("root")
+        was = source.stat()
+        with open(source, "r+b") as file:
+            file.seek(_BESIDE + 4096)
+            file.write(b"changed, and nobody tells")
+        os.utime(source, ns=(was.st_atime_ns, was.st_mtime_ns))
+        _refused(made.replicate(), "its source changed since it was copied", status=4)
         ended = made.replicate()
         assert ended.status == 0, ended.said
         _replicated(made)
