@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 import yaml
 
@@ -61,16 +62,21 @@ def _is_read(facts: GuestFacts) -> bool:
 
 def _devices(facts: GuestFacts) -> list[_Device]:
     """The devices of all files that may carry a card's address. Raises `NetworkUnknown` for what is no YAML."""
-    return [device for file in facts.files_in(DIRECTORY, ".yaml") for device in _defined(file, facts)]
+    return [device for file in facts.files_in(DIRECTORY, ".yaml") for device in _defined(file, facts.product)]
 
 
-def _defined(file: TextFile, facts: GuestFacts) -> Iterator[_Device]:
+@lru_cache(maxsize=64)  # a file of the largest size that is read takes many seconds, and is asked about a few times
+def _defined(file: TextFile, product: str) -> tuple[_Device, ...]:
     try:
         # Nodes, not values: they know their lines, and an alias costs nothing however often it is used.
         top = yaml.compose(file.text, Loader=yaml.SafeLoader)
     except (yaml.YAMLError, RecursionError) as error:
-        raise NetworkUnknown(facts.product, f"{file.path} is no YAML that can be read") from error
+        raise NetworkUnknown(product, f"{file.path} is no YAML that can be read") from error
     network = _mapping(_mapping(top).get("network"))
+    return tuple(_in(network, file.path))
+
+
+def _in(network: dict[str, yaml.Node], path: str) -> Iterator[_Device]:
     for kind in _KINDS:
         for name, node in _mapping(network.get(kind)).items():
             said = _mapping(node)
@@ -78,7 +84,7 @@ def _defined(file: TextFile, facts: GuestFacts) -> Iterator[_Device]:
                 continue
             match = {key: _word(value) for key, value in _mapping(said["match"]).items()} if "match" in said else None
             yield _Device(
-                file=file.path,
+                file=path,
                 kind=kind,
                 id=name,
                 renderer=_word(said.get("renderer")) or _word(network.get("renderer")),
