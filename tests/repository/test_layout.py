@@ -43,6 +43,9 @@ BANNED_WORDS = {
     r"(?<![\w.])/work/": "nothing depends on where a checkout lies",
 }
 
+# One worker parses the tree once.
+pytestmark = pytest.mark.xdist_group("layout")
+
 
 def _modules() -> Iterator[Path]:
     for package in PACKAGES:

@@ -44,6 +44,7 @@ def test_a_full_device_is_overwritten_with_zeroes_and_data(bench, picture, unit)
     bench.check_digests(bytes(source.content))
 
 
+@pytest.mark.thorough
 def test_a_hole_longer_than_one_zero_request_is_zeroed_whole(bench):
     device = MemoryDevice(150 * BLOCK, fill=b"\xff")
     result = bench.copy(MemorySource.from_picture("-" * 150, BLOCK), device)

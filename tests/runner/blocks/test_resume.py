@@ -23,6 +23,7 @@ def kill_after(bench, source, device, writes, **options):
         bench.copy(source, failing, **options)
 
 
+@pytest.mark.thorough
 @settings(deadline=None, max_examples=12)
 @given(
     picture=st.text("DD0Z-", min_size=8, max_size=24),
