@@ -11,7 +11,22 @@ import pytest
 from tests.process_guard import MARKERS
 
 # Minutes each on an idle machine, the longest first; whatever is not named follows, what starts no process last.
-LONGEST = ("by-hand", "killed-apply", "journey", "test_equality", "test_cdktf", "test_kills", "test_unconverted")
+LONGEST = (
+    "killed-apply",
+    "journey",
+    "generations",
+    "test_equality",
+    "by-hand",
+    "test_kills",
+    "test_drift",
+    "test_incremental_kills",
+    "test_drill",
+    "test_incremental",
+    "test_detached_between",
+    "test_conversion",
+    "test_cdktf",
+    "test_unconverted",
+)
 
 
 def _rank(item: pytest.Item) -> int:
