@@ -12,7 +12,7 @@ from runner.home import Home, home_of
 from runner.journal import read_events
 from runner.manifests import Manifests
 from runner.phases.run import Run
-from runner.report.standing import run_under_way
+from runner.phases.underway import run_under_way
 from runner.report.standing import standing as told
 from schemas.event import Event
 from schemas.loading import load_specs

@@ -12,6 +12,7 @@ from runner.blocks.extent import BLOCK
 from runner.drift.data import find_drift, find_drift_in_all, ranges_of
 from runner.drift.reference import DigestReference, Reference, SnapshotReference
 from runner.drift.traces import STEP, Temporaries
+from runner.phases.digestfiles import DigestsMissing, open_digests
 from runner.phases.job import Job
 from schemas.drift import DriftedDisk
 from schemas.manifest import DiskRecord, Manifest
@@ -50,7 +51,7 @@ def _disk(
     with closing(digests) if digests is not None else nullcontext():
         if whole and digests is not None:
             note = "every block was compared with the digests"
-            reference = DigestReference(digests, record.digest_of_digests)
+            reference = DigestReference(digests)
             found = find_drift_in_all(job.account, record, now, reference, job.stop, tell)
         elif has_integrity:
             against = "the digests" if digests is not None else "the integrity snapshot"
@@ -80,15 +81,17 @@ def _teller(job: Job, record: DiskRecord) -> Callable[[int], None]:
 
 def _reference(job: Job, record: DiskRecord, digests: DigestFile | None) -> Reference:
     if digests is not None:
-        return DigestReference(digests, record.digest_of_digests)
+        return DigestReference(digests)
     injected = frozenset(block.offset // BLOCK for block in record.injected)
     return SnapshotReference(job.account, record.integrity_snapshot_id, injected)
 
 
 def _digests(job: Job, generation: int, record: DiskRecord) -> DigestFile | None:
-    """The digest file, if it is here or can be brought here. Raises `DigestsDamaged`."""
-    path = job.manifests.fetch_digests(generation, record)
-    return DigestFile.open(path) if path.exists() else None
+    """The digest file, if it is here or can be brought here. Raises `DigestsDiffer`, `DigestsDamaged`."""
+    try:
+        return open_digests(job.manifests, generation, record)
+    except DigestsMissing:
+        return None
 
 
 def _uncompared(record: DiskRecord, why: str) -> DriftedDisk:

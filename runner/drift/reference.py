@@ -9,21 +9,9 @@ from runner.aws.account import Account
 from runner.aws.ebs_direct import ChangedBlock, SnapshotBlock, list_blocks, read_block
 from runner.blocks.digests import DATA, DigestFile, State, digest_of
 from runner.blocks.extent import BLOCK
-from schemas.errors import IntegrityViolated
 
 ZEROES = digest_of(memoryview(bytes(BLOCK)))
 """The digest of a block of zeroes."""
-
-
-class DigestsUnfit(IntegrityViolated):
-    """A digest file is not the one that its manifest names."""
-
-    def __init__(self, path: str, expected: str, found: str) -> None:
-        super().__init__(
-            f"The digest file {path} has the digest {found}, its manifest says {expected}.",
-            "Restore it from a backup, or from the S3 prefix; it was changed, or is of another generation.",
-        )
-        self.path = path
 
 
 class Reference(Protocol):
@@ -35,10 +23,7 @@ class Reference(Protocol):
 class DigestReference:
     """The digest file of a generation: no block needs to be read for it."""
 
-    def __init__(self, file: DigestFile, expected: str) -> None:
-        found = file.own_digest()
-        if found != expected:
-            raise DigestsUnfit(str(file.path), expected, found)
+    def __init__(self, file: DigestFile) -> None:
         self._file = file
 
     def digest(self, block: ChangedBlock) -> bytes:

@@ -16,7 +16,6 @@ from runner.aws.temporary import find_temporary, remove, snapshot_for_a_look, sw
 from runner.blocks.deviation import find_deviating, runs
 from runner.blocks.device import open_device
 from runner.blocks.digests import DigestFile
-from runner.blocks.progress import Progress
 from runner.phases.job import Job
 from runner.phases.records import is_committed
 from runner.phases.reference import Reference
@@ -95,9 +94,4 @@ def _snapshot(job: Job, disk: str, volume_id: str) -> str:
 
 def _read(job: Job, digests: Path, path: Path) -> list[tuple[int, int]]:
     with closing(open_device(str(path))) as device, closing(DigestFile.open(digests)) as reference:
-        return find_deviating(device, reference, progress=lambda p: _tell(job, p), stop=job.stop)
-
-
-def _tell(job: Job, progress: Progress) -> None:
-    rate = progress.rate_bytes_s / 1e6
-    job.journal.progress(_STEP, progress.disk, progress.bytes_done, progress.bytes_total, f"{rate:.0f} MB/s")
+        return find_deviating(device, reference, progress=lambda p: job.tell_progress(_STEP, p), stop=job.stop)

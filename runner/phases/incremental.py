@@ -7,7 +7,6 @@ volumes. Remembering what deviated corrupted 14 % of 20,000 simulated crashes, f
 from __future__ import annotations
 
 import uuid
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,6 @@ from runner.blocks.delta import DeltaResult, copy_changes
 from runner.blocks.device import open_device
 from runner.blocks.digests import DigestFile
 from runner.blocks.limit import RateLimit
-from runner.blocks.progress import Progress
 from runner.journal import timestamp
 from runner.phases.attachment import attached_since
 from runner.phases.changes import read_changes, usable_changes
@@ -28,7 +26,7 @@ from runner.phases.origin import opened
 from runner.phases.preflight import check_node
 from runner.phases.records import Restored, injection_file, is_committed, restored_file, write_record
 from runner.phases.reference import Reference, check_reference
-from runner.phases.restore import check_source, rate_limit
+from runner.phases.restore import check_source, on_all_disks, rate_limit
 from schemas.spec import Disk
 
 _STEP = "find and restore"
@@ -64,17 +62,13 @@ def find_and_restore(job: Job) -> None:
     if reference is None:
         clear(job)
     deviating = {} if reference is None else find_all(job, reference, devices)
-    disks, limit = job.spec.source.disks, rate_limit(job.spec)
+    limit = rate_limit(job.spec)
 
     def restore(disk: Disk) -> None:
         place = _Place(outputs.volumes[disk.id], devices[disk.id], deviating.get(disk.id, []), since[disk.id])
         _restore_disk(job, disk, place, reference, limit)
 
-    with ThreadPoolExecutor(max_workers=min(job.spec.copy.disks_at_once, len(disks))) as pool:
-        running = [pool.submit(restore, disk) for disk in disks]
-        errors = [error for future in running if (error := future.exception()) is not None]
-    if errors:
-        raise errors[0]
+    on_all_disks(job.spec, restore)
 
 
 def _restore_disk(job: Job, disk: Disk, place: _Place, reference: Reference | None, limit: RateLimit | None) -> None:
@@ -102,7 +96,7 @@ def _restore_disk(job: Job, disk: Disk, place: _Place, reference: Reference | No
             changes=listed,
             # A snapshot need not be read against its own digests: EBS sends a checksum with every block.
             verify="written" if rollback and job.spec.verify == "full" else job.spec.verify,
-            progress=lambda p: _tell(job, p),
+            progress=lambda p: job.tell_progress(_STEP, p),
             stop=job.stop,
             limit=limit,
         )
@@ -137,8 +131,3 @@ def _say(job: Job, disk: Disk, result: DeltaResult) -> None:
         f"{disk.id}: {result.bytes_changed / mib:.1f} MiB changed, {result.bytes_deviating / mib:.1f} MiB deviated; "
         f"{(result.bytes_written + result.bytes_zeroed) / mib:.1f} MiB written.",
     )
-
-
-def _tell(job: Job, progress: Progress) -> None:
-    rate = progress.rate_bytes_s / 1e6
-    job.journal.progress(_STEP, progress.disk, progress.bytes_done, progress.bytes_total, f"{rate:.0f} MB/s")

@@ -19,6 +19,7 @@ from runner.guest.facts import GuestFacts
 from runner.journal import timestamp
 from runner.phases.again import copy_again
 from runner.phases.device import check_unheld, find_device
+from runner.phases.digestfiles import DigestsDiffer, DigestsMissing, open_digests
 from runner.phases.guests import guest_disks, guest_options
 from runner.phases.job import Job
 from runner.phases.move import require_phase
@@ -200,13 +201,9 @@ def _rewrite_from_source(job: Job, records: tuple[DiskRecord, ...]) -> None:
 def _digests(job: Job, record: DiskRecord) -> DigestFile | None:
     """The digests of what was copied, if they are there and the manifest's."""
     try:
-        file = DigestFile.open(job.manifests.fetch_digests(job.generation, record))
-    except (FileNotFoundError, DigestsDamaged):
+        return open_digests(job.manifests, job.generation, record)
+    except (DigestsMissing, DigestsDiffer, DigestsDamaged):
         return None
-    if file.own_digest() == record.digest_of_digests:
-        return file
-    file.close()
-    return None
 
 
 def _is_block(digests: DigestFile, number: int, content: memoryview) -> bool:

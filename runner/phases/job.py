@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runner.aws.account import Account
+from runner.blocks.progress import Progress
 from runner.home import Home
 from runner.journal import Journal
 from runner.manifests import ManifestStore
@@ -42,6 +43,11 @@ class Job:
     def of(self, run: Run) -> Job:
         """The same job, at work on a run."""
         return replace(self, run=run, generation=run.generation)
+
+    def tell_progress(self, step: str, progress: Progress) -> None:
+        """One event of how far a disk is."""
+        rate = f"{progress.rate_bytes_s / 1e6:.0f} MB/s"
+        self.journal.progress(step, progress.disk, progress.bytes_done, progress.bytes_total, rate)
 
     @property
     def generation_directory(self) -> Path:

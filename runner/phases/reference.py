@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from runner.aws.snapshots import Snapshot, find_snapshots
-from runner.blocks.digests import DigestFile
+from runner.phases.digestfiles import REPAIR, open_digests
 from runner.phases.finish import VolumesDiffer
 from runner.phases.job import Job
 from schemas.errors import IntegrityViolated, Refused
 from schemas.manifest import DiskRecord, Manifest
 from schemas.outputs import Outputs
-
-_REPAIR = "Restore it from a backup, or run with --repair, which compares whole volumes with the source."
 
 
 class ReferenceMissing(IntegrityViolated):
@@ -22,7 +21,7 @@ class ReferenceMissing(IntegrityViolated):
 
     def __init__(self, replication: str, generation: int) -> None:
         which = f"manifest of generation {generation}" if generation else "manifest"
-        super().__init__(f"{replication} is replicated, but its {which} is missing.", _REPAIR)
+        super().__init__(f"{replication} is replicated, but its {which} is missing.", REPAIR)
         self.generation = generation
 
 
@@ -30,7 +29,7 @@ class ReferenceForeign(IntegrityViolated):
     """The manifest is another machine's."""
 
     def __init__(self, path: str, field: str, found: str, wanted: str) -> None:
-        super().__init__(f"The manifest {path} is of the {field} {found}, not {wanted}.", _REPAIR)
+        super().__init__(f"The manifest {path} is of the {field} {found}, not {wanted}.", REPAIR)
         self.field = field
         self.found = found
 
@@ -46,23 +45,6 @@ class ReferenceOutdated(IntegrityViolated):
         )
         self.latest = latest
         self.found = found
-
-
-class DigestsMissing(IntegrityViolated):
-    """A digest file is gone."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"The digest file {path} is missing.", _REPAIR)
-        self.path = path
-
-
-class DigestsDiffer(IntegrityViolated):
-    """A digest file is not the one that the manifest was written with."""
-
-    def __init__(self, path: Path, fault: str) -> None:
-        super().__init__(f"The digest file {path} is not the manifest's: {fault}.", _REPAIR)
-        self.path = path
-        self.fault = fault
 
 
 class SnapshotMissing(IntegrityViolated):
@@ -199,7 +181,10 @@ def check_reference(job: Job, outputs: Outputs) -> Reference:
     other = tuple(disk.id for disk in manifest.disks if outputs.volumes.get(disk.id) != disk.volume_id)
     if other:
         raise VolumesDiffer(job.spec.name, other)
-    digests = {disk.id: _check_digests(job, manifest, disk) for disk in manifest.disks}
+    digests: dict[str, Path] = {}
+    for disk in manifest.disks:
+        with closing(open_digests(job.manifests, manifest.generation, disk)) as file:
+            digests[disk.id] = file.path
     held = {s.id: s for s in find_snapshots(job.account, job.spec.name)}
     for disk in manifest.disks:
         _check_snapshot(disk, held.get(disk.integrity_snapshot_id))
@@ -214,27 +199,6 @@ def check_newest(job: Job) -> None:
     for one in find_snapshots(job.account, job.spec.name):
         if one.generation >= job.generation and one.state == "completed":
             raise ReferenceOutdated(job.spec.name, job.run.reference, one.generation, one.id)
-
-
-def _check_digests(job: Job, manifest: Manifest, disk: DiskRecord) -> Path:
-    path = job.manifests.fetch_digests(manifest.generation, disk)
-    try:
-        file = DigestFile.open(path)
-    except FileNotFoundError as error:
-        raise DigestsMissing(path) from error
-    try:
-        if file.own_digest() != disk.digest_of_digests:
-            raise DigestsDiffer(path, "it has another digest")
-        for field, found, wanted in (
-            ("disk", file.disk, disk.id),
-            ("generation", str(file.generation), str(manifest.generation)),
-            ("size", str(file.size), str(disk.source.bytes)),
-        ):
-            if found != wanted:
-                raise DigestsDiffer(path, f"it is of the {field} {found}, not {wanted}")
-    finally:
-        file.close()
-    return path
 
 
 def _check_snapshot(disk: DiskRecord, found: Snapshot | None) -> None:

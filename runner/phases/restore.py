@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -14,7 +15,6 @@ from runner.blocks.digests import DigestFile
 from runner.blocks.errors import SourceChanged
 from runner.blocks.extent import BLOCK
 from runner.blocks.limit import RateLimit
-from runner.blocks.progress import Progress
 from runner.blocks.source import Source
 from runner.journal import timestamp
 from runner.phases.attachment import attached_since
@@ -53,14 +53,20 @@ def restore(job: Job) -> None:
     if is_committed(job.generation_directory):
         return
     outputs = require_phase(job, _STEP, "staging")
-    disks, node, limit = job.spec.source.disks, outputs.access_node_id, rate_limit(job.spec)
+    node, limit = outputs.access_node_id, rate_limit(job.spec)
     since = attached_since(job, outputs)
 
     def copy(disk: Disk) -> None:
         _restore_disk(job, disk, _Place(outputs.volumes[disk.id], node, since[disk.id]), limit)
 
-    with ThreadPoolExecutor(max_workers=min(job.spec.copy.disks_at_once, len(disks))) as pool:
-        running = [pool.submit(copy, disk) for disk in disks]
+    on_all_disks(job.spec, copy)
+
+
+def on_all_disks(spec: Spec, work: Callable[[Disk], None]) -> None:
+    """Do `work` for every disk, so many at once as the spec allows. The first error is raised when all have ended."""
+    disks = spec.source.disks
+    with ThreadPoolExecutor(max_workers=min(spec.copy.disks_at_once, len(disks))) as pool:
+        running = [pool.submit(work, disk) for disk in disks]
         errors = [error for future in running if (error := future.exception()) is not None]
     if errors:
         raise errors[0]
@@ -97,7 +103,7 @@ def _restore_disk(job: Job, disk: Disk, place: _Place, limit: RateLimit | None) 
                 zeroes=job.spec.zeroes,
                 blank=blank,
                 verify=job.spec.verify,
-                progress=lambda p: _tell(job, p),
+                progress=lambda p: job.tell_progress(_STEP, p),
                 stop=job.stop,
                 limit=limit,
             )
@@ -169,8 +175,3 @@ def check_source(disk: Disk, source: Source, before: SourceRecord) -> None:
         raise SourceChanged(source.location, ids)
     if now != before:
         raise SourceChanged(source.location, "it was replaced")
-
-
-def _tell(job: Job, progress: Progress) -> None:
-    rate = progress.rate_bytes_s / 1e6
-    job.journal.progress(_STEP, progress.disk, progress.bytes_done, progress.bytes_total, f"{rate:.0f} MB/s")

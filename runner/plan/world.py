@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.aws.account import Account
-from runner.aws.bucket import read_object
 from runner.aws.instances import find_instance
 from runner.blocks.bytefile import open_local
 from runner.blocks.source import open_source
@@ -21,16 +20,18 @@ from runner.home import Home
 from runner.journal import read_events
 from runner.manifests import ManifestStore
 from runner.phases.changes import change_id
-from runner.phases.records import applying_file, is_committed, read_record
+from runner.phases.holder import holder_of
+from runner.phases.records import applying_file, is_committed
 from runner.phases.restore import source_record
-from runner.phases.run import Run, run_file
+from runner.phases.run import Run
+from runner.phases.state import read_state
+from runner.phases.underway import run_under_way
 from runner.terraform.plan import Plan
 from runner.terraform.prediction import StackText, read_stack
-from runner.terraform.statefile import StateFile, parse_state
+from runner.terraform.statefile import StateFile
 from schemas.document import DocumentDamaged, unstructure
 from schemas.errors import HotaddError
 from schemas.manifest import Manifest, SourceRecord
-from schemas.naming import machine_stack
 from schemas.reading import read
 from schemas.spec import Disk, Spec
 
@@ -102,7 +103,7 @@ def look(spec_file: Path, spec: Spec, stack: Path, home: Home, manifests: Manife
     """Look at one machine's world. `stack` is the directory that holds its synthesized `cdk.tf.json`."""
     text = (stack / "cdk.tf.json").read_text(encoding="utf-8")
     manifest = manifests.latest()
-    under_way = _under_way(home, manifest)
+    under_way = run_under_way(home, manifest)
     generation = 1 if under_way is None else under_way.generation
     recorded = {} if manifest is None else {disk.id: disk.source for disk in manifest.disks}
     return World(
@@ -116,24 +117,10 @@ def look(spec_file: Path, spec: Spec, stack: Path, home: Home, manifests: Manife
         under_way=under_way,
         committed=is_committed(home.generation(generation)),
         earlier=_durations(home),
-        holder=home.holder(),
+        holder=holder_of(spec, home),
         died=applying_file(home.work).exists(),
         has_files=home.generation(generation).exists(),
     )
-
-
-def _under_way(home: Home, manifest: Manifest | None) -> Run | None:
-    """The run that `hotadd replicate` would go on with, as runner/workflow/due.py tells; nothing is written here."""
-    noted = read_record(run_file(home.work), Run)
-    latest = 0 if manifest is None else manifest.generation
-    if noted is None and manifest is None:
-        return Run("full", 1) if home.generation(1).exists() else None
-    if noted is None and manifest is not None:
-        return Run(manifest.kind, latest, manifest.base) if home.generation(latest).exists() else None
-    finished = manifest is not None and manifest.status == "finished"
-    if noted is not None and noted.generation == latest and finished and not home.generation(latest).exists():
-        return None
-    return noted
 
 
 def destination_state(account: Account, world: World) -> str:
@@ -143,21 +130,6 @@ def destination_state(account: Account, world: World) -> str:
         return ""
     found = find_instance(account, outputs.instance_id)
     return "gone" if found is None else found.state
-
-
-def read_state(spec: Spec, home: Home) -> StateFile:
-    """The state of a machine's stack, from its file or by one S3 GetObject. Raises `StateUnreadable`."""
-    name = "terraform.tfstate"
-    bucket = spec.backend.s3
-    if bucket is None:
-        path = home.directory / name
-        try:
-            return parse_state(path.read_bytes(), str(path))
-        except FileNotFoundError:
-            return parse_state(b"", str(path))
-    key = f"{bucket.prefix}/{machine_stack(spec.name)}/{name}"
-    data = read_object(Account(bucket.region), bucket.bucket, key)
-    return parse_state(data or b"", f"s3://{bucket.bucket}/{key}")
 
 
 def hash_of(document: object) -> str:

@@ -3,38 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from runner.aws.account import Account
-from runner.aws.bucket import read_object
 from runner.blocks.digests import DigestFile
 from runner.blocks.errors import DigestsDamaged
 from runner.home import Home
 from runner.manifests import ManifestStore
 from runner.packed import PackedDamaged
+from runner.phases.digestfiles import DigestsDiffer, DigestsMissing, open_digests
 from runner.phases.holder import holder_of
+from runner.phases.state import read_state
+from runner.phases.underway import run_under_way
 from runner.report.blockmap import map_disk
 from runner.report.machine import DiskMap, Machine
 from runner.report.runs import Runs, runs_of_bytes
-from runner.report.standing import run_under_way, standing
+from runner.report.standing import standing
 from runner.report.steps import last_run
-from runner.terraform.statefile import NO_STATE, StateFile, parse_state
+from runner.terraform.statefile import NO_STATE
 from schemas.document import Kind, read_document
 from schemas.drift import Drift
 from schemas.drill import DrillVerdict
 from schemas.errors import HotaddError
 from schemas.manifest import DiskRecord, Manifest
-from schemas.naming import machine_stack
 from schemas.spec import Spec
 
 Found = TypeVar("Found")
 
 # A machine that is replicated every hour has thousands; each costs a read, from S3 perhaps, and a line of the page.
 _GENERATIONS = 30
+_UNUSABLE = (DigestsMissing, DigestsDiffer, DigestsDamaged, PackedDamaged)
 
 
 def gather(spec: Spec, home: Home, manifests: ManifestStore, *, cells: int) -> Machine:
@@ -45,7 +46,7 @@ def gather(spec: Spec, home: Home, manifests: ManifestStore, *, cells: int) -> M
     faults: list[str] = []
     generations, older = _generations(manifests, faults)
     latest = generations[-1] if generations else None
-    state = _tried(lambda: _state(spec, home), NO_STATE, faults)
+    state = _tried(lambda: read_state(spec, home), NO_STATE, faults)
     run = last_run(home.events)
     drift = _tried(lambda: _look(home.work / "drift.json", "drift", Drift), None, faults)
     drill = _tried(lambda: _look(home.work / "drill.json", "drill", DrillVerdict), None, faults)
@@ -97,16 +98,6 @@ def _generations(manifests: ManifestStore, faults: list[str]) -> tuple[tuple[Man
     return tuple(manifest for manifest in found if manifest is not None), len(numbers[:-_GENERATIONS])
 
 
-def _state(spec: Spec, home: Home) -> StateFile:
-    """The state of the machine's stack, from where its backend keeps it."""
-    s3 = spec.backend.s3
-    if s3 is None:
-        file = home.directory / "terraform.tfstate"
-        return parse_state(file.read_bytes() if file.exists() else b"", str(file))
-    key = f"{s3.prefix}/{machine_stack(spec.name)}/terraform.tfstate"
-    return parse_state(read_object(Account(s3.region), s3.bucket, key) or b"", f"s3://{s3.bucket}/{key}")
-
-
 def _before(generations: tuple[Manifest, ...]) -> Manifest | None:
     """The generation that the volumes held before the latest: what moved is told against it."""
     return generations[-2] if len(generations) > 1 else None
@@ -124,7 +115,7 @@ def _disk(
     with ExitStack() as stack:
         try:
             now = _open(manifests, latest, disk, stack)
-        except (FileNotFoundError, DigestsDamaged, PackedDamaged) as error:
+        except _UNUSABLE as error:
             return replace(told, note=f"No map: {_why(error, latest)}.")
         earlier = None
         if before is not None:
@@ -132,7 +123,7 @@ def _disk(
                 earlier = next(
                     (_open(manifests, before, one, stack) for one in before.disks if one.id == disk.id), None
                 )
-            except (FileNotFoundError, DigestsDamaged, PackedDamaged) as error:
+            except _UNUSABLE as error:
                 told = replace(told, note=f"Changed blocks are not shown: {_why(error, before)}.")
         injected = runs_of_bytes((block.offset, block.length) for block in disk.injected)
         drifted = _drifted(drift, latest.generation, disk)
@@ -142,17 +133,11 @@ def _disk(
 
 
 def _open(manifests: ManifestStore, manifest: Manifest, disk: DiskRecord, stack: ExitStack) -> DigestFile:
-    """A disk's digest file, if it is the one its manifest vouches for. Raises `FileNotFoundError`, `DigestsDamaged`."""
-    path = manifests.fetch_digests(manifest.generation, disk)
-    file = DigestFile.open(path)
-    stack.callback(file.close)
-    if file.own_digest() != disk.digest_of_digests:
-        raise DigestsDamaged(str(path), "its digest is not the one in the manifest")
-    return file
+    return stack.enter_context(closing(open_digests(manifests, manifest.generation, disk)))
 
 
-def _why(error: FileNotFoundError | DigestsDamaged | PackedDamaged, manifest: Manifest) -> str:
-    if not isinstance(error, FileNotFoundError):
+def _why(error: HotaddError, manifest: Manifest) -> str:
+    if not isinstance(error, DigestsMissing):
         return f"the digest file of generation {manifest.generation} is damaged"
     if manifest.status == "pruned":
         return f"generation {manifest.generation} was pruned, and its digests with it"

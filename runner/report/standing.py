@@ -2,23 +2,9 @@
 
 from __future__ import annotations
 
-from runner.home import Home
-from runner.phases.records import read_record
-from runner.phases.run import Run, run_file
+from runner.phases.run import Run
 from schemas.event import Event
 from schemas.manifest import Manifest
-
-
-def run_under_way(home: Home, latest: Manifest | None) -> Run | None:
-    """The run that was begun and has not ended, whoever works on it now. Its record goes last of all."""
-    newest = 0 if latest is None else latest.generation
-    run = read_record(run_file(home.work), Run)
-    if run is not None:
-        ended = latest is not None and latest.status == "finished" and newest == run.generation
-        return None if ended and not home.generation(run.generation).exists() else run
-    # Single commands write no record, only their working files.
-    begun = [number for number in (newest + 1, newest) if home.generation(number).exists()]
-    return Run("full" if begun[0] == 1 else "incremental", begun[0]) if begun else None
 
 
 def standing(latest: Manifest | None, last: Event | None, under_way: Run | None, holder: str) -> tuple[str, bool]:

@@ -7,14 +7,15 @@ from typing import Literal
 
 from runner.aws.snapshots import find_snapshots
 from runner.journal import timestamp
+from runner.phases import underway
 from runner.phases.job import Job
 from runner.phases.overtaken import is_overtaken
+from runner.phases.readable import readable_manifests
 from runner.phases.records import read_record, write_record
 from runner.phases.reference import ReferenceMissing, check_newest
 from runner.phases.run import Run, next_generation, run_file
 from schemas.document import DocumentDamaged
 from schemas.errors import Refused
-from schemas.manifest import Manifest
 
 Mode = Literal["auto", "full", "incremental"]
 
@@ -133,7 +134,8 @@ def rollback_due(job: Job, generation: int) -> Run:
     same = under_way is not None and (under_way.kind, under_way.reference) == ("rollback", generation)
     if under_way is not None and same and not is_overtaken(job, under_way):
         return under_way
-    known = tuple(m.generation for m in _readable(job) if m.status != "pruned")
+    readable, _ = readable_manifests(job.manifests)
+    known = tuple(m.generation for m in readable if m.status != "pruned")
     if generation not in known:
         raise GenerationUnknown(job.spec.name, generation, known)
     return _written(job, Run("rollback", _next(job, under_way), generation, began=timestamp()))
@@ -158,13 +160,10 @@ def restore_due(job: Job) -> Run:
 
 
 def has_ended(job: Job, run: Run) -> bool:
-    """Whether a run came to its end, and only the note of that is missing: its manifest is finished, its files gone."""
+    """Whether a run came to its end, and only the note of that is missing."""
     if job.home.generation(run.generation).exists() or run.generation not in job.manifests.generations():
-        return False
-    manifest = job.manifests.read(run.generation)
-    if manifest is None or manifest.finished < run.began:  # RFC 3339 in UTC sorts as text
-        return False
-    return manifest.status == "finished" or (run.once and manifest.status == "pruned")
+        return False  # before the manifest is read: a run under way may have to go past a damaged one
+    return underway.has_ended(job.home, run, job.manifests.read(run.generation))
 
 
 def forget(job: Job) -> None:
@@ -173,16 +172,15 @@ def forget(job: Job) -> None:
 
 
 def _unrecorded(job: Job, repair: bool) -> Run | None:
-    """A run of which no record is here: one that single commands began, or one that an earlier release made."""
+    """A run of which no record is here; a repair goes past one that left no manifest, or a damaged one."""
     numbers = job.manifests.generations()
-    if not numbers:
-        return Run("full", 1, began=timestamp()) if job.home.generation(1).exists() and not repair else None
-    if not job.home.generation(numbers[-1]).exists() or (repair and _is_unreadable(job, numbers[-1])):
+    if repair and (not numbers or _is_unreadable(job, numbers[-1])):
         return None
-    manifest = job.manifests.read(numbers[-1])
-    if manifest is None:
-        return None
-    return Run(manifest.kind, manifest.generation, manifest.base, began=manifest.created)
+    newest = max(numbers, default=0)
+    if not any(job.home.generation(number).exists() for number in (newest, newest + 1)):
+        return None  # a damaged manifest is in nobody's way here
+    found = underway.unrecorded(job.home, job.manifests.read(numbers[-1]) if numbers else None)
+    return None if found is None else replace(found, began=found.began or timestamp())
 
 
 def _incremental(job: Job, abandoned: Run | None, repair: bool) -> Run:
@@ -208,18 +206,6 @@ def _next(job: Job, abandoned: Run | None) -> int:
     """A number that no generation has, nor the files of a run that was given up."""
     has_files = abandoned is not None and job.home.generation(abandoned.generation).exists()
     return next_generation(max(job.manifests.generations(), default=0), abandoned, has_files=has_files)
-
-
-def _readable(job: Job) -> list[Manifest]:
-    found = []
-    for number in job.manifests.generations():
-        try:
-            manifest = job.manifests.read(number)
-        except DocumentDamaged:
-            continue
-        if manifest is not None:
-            found.append(manifest)
-    return found
 
 
 def _is_unreadable(job: Job, generation: int) -> bool:

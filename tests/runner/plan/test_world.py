@@ -110,7 +110,8 @@ UNDER_WAY = [
     (Run("full", 1), None, None, Run("full", 1)),
     (None, None, 1, Run("full", 1)),
     (None, manifest(), None, None),
-    (None, manifest(), 3, Run("full", 3)),
+    (None, manifest(), 3, Run("full", 3, began=manifest().created)),
+    (None, manifest(), 4, Run("incremental", 4, 3)),
     (Run("incremental", 4, 3), manifest(), 4, Run("incremental", 4, 3)),
     (Run("full", 3), manifest(), None, None),  # it has ended, and only the note of that is missing
     (Run("full", 3), manifest(), 3, Run("full", 3)),

@@ -109,12 +109,13 @@ class Ground:
 
     def _record(self, disk: Painted, generation: int) -> DiskRecord:
         size = len(disk.letters) * BLOCK
+        copied = len(disk.letters if generation == 2 else disk.letters[: disk.before]) * BLOCK
         changed = sum(letter in "Cz" for letter in disk.letters) * BLOCK
         return DiskRecord(
             id=disk.id,
             volume_id=volume_of(disk),
             volume_bytes=size,
-            source=SourceRecord(f"/images/{disk.id}.raw", "raw", size, 1, 2, 3),
+            source=SourceRecord(f"/images/{disk.id}.raw", "raw", copied, 1, 2, 3),
             integrity_snapshot_id=f"snap-0{generation:016x}",
             digest_file=f"generation-{generation:04d}/{disk.id}.digests",
             digest_of_digests=self._digests(disk, generation),

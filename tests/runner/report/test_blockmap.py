@@ -55,7 +55,13 @@ def painted(seed: int, blocks: int) -> Painted:
     while len(letters) < blocks:
         letters += chance.choice("DDDZZCz") * chance.randint(1, 40)
     some = tuple(chance.sample(range(blocks), min(blocks, 25)))
-    return Painted("root", letters[:blocks], some[:15], some[10:], chance.choice([None, blocks // 2, blocks - 1]))
+    return Painted(
+        "root",
+        letters[:blocks],
+        some[:15],
+        some[10:],
+        chance.choice([None, *(max(1, n) for n in (blocks // 2, blocks - 1))]),
+    )
 
 
 @pytest.mark.parametrize(("blocks", "cells"), [(1, 2048), (7, 7), (1000, 7), (2049, 2048)])

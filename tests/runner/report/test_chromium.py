@@ -216,7 +216,9 @@ def sixteen_tib(place: Path) -> Ground:
         file.close()
         manifest = ground.manifests.read(generation)
         assert manifest is not None
-        disk = replace(manifest.disks[0], digest_of_digests=seal, volume_bytes=SIXTEEN_TIB)
+        record = manifest.disks[0]
+        source = replace(record.source, bytes=SIXTEEN_TIB)
+        disk = replace(record, digest_of_digests=seal, volume_bytes=SIXTEEN_TIB, source=source)
         ground.manifests.write(replace(manifest, disks=(disk,)))
     return ground
 
