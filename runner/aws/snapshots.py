@@ -6,17 +6,17 @@ CreateSnapshot has no client token: a caller that died after the call finds its 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runner.aws.account import Account, aws_errors
 from runner.aws.waiting import wait_for
-from schemas.errors import IntegrityViolated
+from schemas.errors import HotaddError, IntegrityViolated
 from schemas.naming import TAG_COPY, TAG_DISK, TAG_GENERATION, TAG_REPLICATION, TAG_ROLE, tags
 
 if TYPE_CHECKING:
-    from mypy_boto3_ec2.type_defs import SnapshotTypeDef
+    from mypy_boto3_ec2.type_defs import FilterTypeDef, SnapshotTypeDef
 
 # A first snapshot of a large volume copies everything to S3: hours. The caller's own patience is longer than that.
 _COMPLETE_SECONDS = 24 * 3600.0
@@ -96,26 +96,52 @@ def create_snapshot(
     return answer["SnapshotId"]
 
 
-def wait_completed(account: Account, snapshot: Snapshot, replication: str, stop: Callable[[], bool]) -> None:
-    """Wait until a snapshot is completed. Raises `SnapshotErrored` when it ends otherwise, or is deleted."""
-    listed, began = False, time.monotonic()
+def find_states(account: Account, ids: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """(state, progress like ``42%``) of those snapshots that exist, by id."""
+    wanted = list(ids)
+    if not wanted:
+        return {}
+    # A filter, not SnapshotIds: that raises for the first id that is gone. A filter takes 200 values.
+    found: dict[str, tuple[str, str]] = {}
+    with aws_errors("ec2:DescribeSnapshots"):
+        for at in range(0, len(wanted), 200):
+            filters: list[FilterTypeDef] = [{"Name": "snapshot-id", "Values": wanted[at : at + 200]}]
+            pages = account.ec2.get_paginator("describe_snapshots").paginate(OwnerIds=["self"], Filters=filters)
+            found |= {s["SnapshotId"]: (s["State"], s.get("Progress", "")) for page in pages for s in page["Snapshots"]}
+    return found
+
+
+def wait_completed(
+    account: Account,
+    snapshots: Mapping[str, str],
+    stop: Callable[[], bool],
+    tell: Callable[[str], None],
+    otherwise: Callable[[str, str, str], HotaddError] = SnapshotErrored,
+) -> None:
+    """Wait until all these snapshots (id to its volume's id) are completed; `tell` hears how far they are.
+
+    One that ends in `error`, or is deleted (`gone`), raises `otherwise(id, volume id, state)`.
+    """
+    said, began = "", time.monotonic()
+    listed: set[str] = set()
 
     def look() -> tuple[bool | None, str]:
-        nonlocal listed
-        now = next((s for s in find_snapshots(account, replication) if s.id == snapshot.id), None)
-        if now is None:
+        nonlocal said
+        states = find_states(account, snapshots)
+        listed.update(states)
+        for one, volume_id in snapshots.items():
             # DescribeSnapshots may not list a snapshot for a while after CreateSnapshot answered.
-            if listed or time.monotonic() - began > LISTED_SECONDS:
-                raise SnapshotErrored(snapshot.id, snapshot.volume_id, "gone")
-            return None, "not listed"
-        listed = True
-        if now.state == "completed":
-            return True, now.state
-        if now.state == "error":
-            raise SnapshotErrored(now.id, now.volume_id, now.state)
-        return None, f"{now.state} {now.progress}".strip()
+            lost = one not in states and (one in listed or time.monotonic() - began > LISTED_SECONDS)
+            if lost or (one in states and states[one][0] == "error"):
+                raise otherwise(one, volume_id, "gone" if lost else "error")
+        waiting = {one: states.get(one, ("not listed", "")) for one in snapshots}
+        words = ", ".join(f"{one} {' '.join(at).strip()}" for one, at in waiting.items() if at[0] != "completed")
+        if words and words != said:
+            said = words
+            tell(f"Waiting for {words}.")
+        return (None if words else True), words
 
-    wait_for(look, f"{snapshot.id} to be completed", seconds=_COMPLETE_SECONDS, stop=stop)
+    wait_for(look, "the snapshots to be completed", seconds=_COMPLETE_SECONDS, stop=stop)
 
 
 def delete_snapshot(account: Account, snapshot_id: str) -> None:

@@ -6,14 +6,12 @@ works under a lock, so that what carries its name and is found at the start is n
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from runner.aws.account import Account, CallFailed, aws_errors
-from runner.aws.snapshots import LISTED_SECONDS
 from runner.aws.waiting import wait_for
 from schemas.errors import HotaddError
 from schemas.naming import TAG_EXPIRES, TAG_MAKER, TAG_REPLICATION, TAG_ROLE, tags
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
 
 # Longer than a first snapshot of the largest volume takes; after it, any run of any machine removes what is left.
 _LIFE = timedelta(hours=48)
-_COMPLETE_SECONDS = 24 * 3600.0
 _CREATE_SECONDS = 600.0
 
 
@@ -78,35 +75,6 @@ def volume_for_a_look(
         )["VolumeId"]
 
 
-def wait_completed(
-    account: Account, snapshots: Mapping[str, str], stop: Callable[[], bool], tell: Callable[[str], None]
-) -> None:
-    """Wait until all these snapshots (id to its volume's id) are completed. Raises `TemporaryErrored`."""
-    said, began = "", time.monotonic()
-    listed: set[str] = set()
-
-    def look() -> tuple[bool | None, str]:
-        nonlocal said
-        states = find_states(account, snapshots)
-        for snapshot_id, (state, _) in states.items():
-            if state == "error":
-                raise TemporaryErrored(snapshot_id, snapshots[snapshot_id])
-        # DescribeSnapshots may not list a snapshot for a while after CreateSnapshot answered.
-        for snapshot_id in snapshots:
-            if snapshot_id not in states and (snapshot_id in listed or time.monotonic() - began > LISTED_SECONDS):
-                raise TemporaryErrored(snapshot_id, snapshots[snapshot_id], "gone")
-        listed.update(states)
-        waiting = {one: states.get(one, ("not listed", "")) for one in snapshots}
-        late = {one: f"{one} {' '.join(at).strip()}" for one, at in waiting.items() if at[0] != "completed"}
-        words = ", ".join(late.values())
-        if words and words != said:
-            said = words
-            tell(f"Waiting for {words}.")
-        return (None if late else True), words
-
-    wait_for(look, "the temporary snapshots to be completed", seconds=_COMPLETE_SECONDS, stop=stop)
-
-
 def wait_available(account: Account, volume_id: str, stop: Callable[[], bool]) -> None:
     """Wait until a volume can be attached."""
 
@@ -123,21 +91,6 @@ def attach(account: Account, volume_id: str, instance_id: str, device: str) -> N
     """Attach a volume that is available; its device appears a moment later."""
     with aws_errors("ec2:AttachVolume"):
         account.ec2.attach_volume(VolumeId=volume_id, InstanceId=instance_id, Device=device)
-
-
-def find_states(account: Account, ids: Iterable[str]) -> dict[str, tuple[str, str]]:
-    """(state, progress like ``42%``) of those snapshots that exist, by id."""
-    wanted = list(ids)
-    if not wanted:
-        return {}
-    # A filter, not SnapshotIds: that raises for the first id that is gone. A filter takes 200 values.
-    found: dict[str, tuple[str, str]] = {}
-    with aws_errors("ec2:DescribeSnapshots"):
-        for at in range(0, len(wanted), 200):
-            filters: list[FilterTypeDef] = [{"Name": "snapshot-id", "Values": wanted[at : at + 200]}]
-            pages = account.ec2.get_paginator("describe_snapshots").paginate(OwnerIds=["self"], Filters=filters)
-            found |= {s["SnapshotId"]: (s["State"], s.get("Progress", "")) for page in pages for s in page["Snapshots"]}
-    return found
 
 
 def find_temporary(account: Account, replication: str) -> list[Temporary]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import closing, nullcontext
 
-from runner.aws.temporary import find_states, snapshot_for_a_look, wait_completed
+from runner.aws.snapshots import find_states, wait_completed
+from runner.aws.temporary import TemporaryErrored, snapshot_for_a_look
 from runner.aws.volumes import Volume
 from runner.blocks.digests import DigestFile
 from runner.blocks.extent import BLOCK
@@ -32,7 +33,7 @@ def begin_snapshots(job: Job, manifest: Manifest, volumes: Mapping[str, Volume],
 def look_at_disks(job: Job, manifest: Manifest, made: Temporaries, *, whole: bool) -> tuple[DriftedDisk, ...]:
     """What differs on each disk. `whole` compares every block with the digests, not only those written since."""
     volumes = {made.snapshots[record.id]: record.volume_id for record in manifest.disks if record.id in made.snapshots}
-    wait_completed(job.account, volumes, job.stop, lambda said: job.journal.tell(STEP, said))
+    wait_completed(job.account, volumes, job.stop, lambda said: job.journal.tell(STEP, said), TemporaryErrored)
     states = find_states(job.account, [record.integrity_snapshot_id for record in manifest.disks])
     completed = {id_ for id_, (state, _) in states.items() if state == "completed"}
     found = []

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from runner.aws.instances import find_instance, find_type
 from runner.aws.temporary import attach, volume_for_a_look, wait_available
 from runner.drift.traces import STEP, Temporaries
 from runner.guest.conversion import GuestDisk
@@ -18,8 +17,8 @@ from runner.guest.owners import Owners
 from runner.guest.ownership import whose
 from runner.phases.device import find_device
 from runner.phases.job import Job
-from runner.phases.preflight import NodeUnfit, TypeUnknown
-from runner.phases.reservation import release_slots, reserve
+from runner.phases.preflight import check_node, reserve_slots
+from runner.phases.reservation import release_slots
 from schemas.drift import DriftedDisk, DriftedFile
 from schemas.spec import Spec
 
@@ -52,15 +51,9 @@ def _named(disk: DriftedDisk, number: int, owners: Owners) -> DriftedDisk:
 @contextmanager
 def _devices(job: Job, disks: Sequence[DriftedDisk], made: Temporaries) -> Iterator[list[Path]]:
     """Volumes of the look's snapshots, attached to the access node; the look's end removes them."""
-    node_id = job.project().access_node_id()
-    node = find_instance(job.account, node_id) if node_id else None
-    if node is None:
-        raise NodeUnfit(node_id, "does not exist", "`--files` opens the disks there; without it, none is needed.")
-    limits = find_type(job.account, node.type)
-    if limits is None:
-        raise TypeUnknown(node.type, job.spec.region)
+    node = check_node(job)
     looking = _looking(job.spec, {disk.id for disk in disks})
-    slots = reserve(looking, node, limits, {})
+    slots = reserve_slots(replace(job, spec=looking), None)
     try:
         volumes = {}
         for disk in disks:
@@ -70,10 +63,10 @@ def _devices(job: Job, disks: Sequence[DriftedDisk], made: Temporaries) -> Itera
             made.made.append(volumes[disk.id])
         for disk in disks:
             wait_available(job.account, volumes[disk.id], job.stop)
-            attach(job.account, volumes[disk.id], node_id, slots[disk.id])
-        yield [find_device(volumes[disk.id], node_id, job.stop) for disk in disks]
+            attach(job.account, volumes[disk.id], node.id, slots[disk.id])
+        yield [find_device(volumes[disk.id], node.id, job.stop) for disk in disks]
     finally:
-        release_slots(looking, node_id)
+        release_slots(looking, node.id)
 
 
 def _looking(spec: Spec, disks: set[str]) -> Spec:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from runner.aws.launches import Launch
-from runner.aws.temporary import find_states
+from runner.aws.snapshots import find_states
 from runner.aws.volumes import Volume
 from runner.drift.infrastructure import deviations, snapshot_deviations
 from runner.phases.finish import VolumesDiffer

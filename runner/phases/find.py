@@ -12,7 +12,8 @@ from pathlib import Path
 
 from runner.aws.ebs_direct import changed_blocks
 from runner.aws.instances import find_instance
-from runner.aws.temporary import find_temporary, remove, snapshot_for_a_look, sweep, wait_completed
+from runner.aws.snapshots import wait_completed
+from runner.aws.temporary import TemporaryErrored, find_temporary, remove, snapshot_for_a_look, sweep
 from runner.blocks.deviation import find_deviating, runs
 from runner.blocks.device import open_device
 from runner.blocks.digests import DigestFile
@@ -50,7 +51,7 @@ def look_ahead(job: Job) -> None:
         return
     sweep(job.account, job.spec.name, MAKER, job.stop)
     made = {_snapshot(job, disk, volume): volume for disk, volume in large.items()}
-    wait_completed(job.account, made, job.stop, lambda said: job.journal.tell("look ahead", said))
+    _wait(job, made, "look ahead")
 
 
 def find_all(job: Job, reference: Reference, devices: dict[str, Path]) -> dict[str, list[tuple[int, int]]]:
@@ -72,7 +73,7 @@ def find_all(job: Job, reference: Reference, devices: dict[str, Path]) -> dict[s
             found[disk_id] = _read(job, reference.digests[disk_id], path)
     if asked:
         volumes = {asked[disk.id]: disk.volume_id for disk in reference.manifest.disks if disk.id in asked}
-        wait_completed(job.account, volumes, job.stop, lambda said: job.journal.tell(_STEP, said))
+        _wait(job, volumes, _STEP)
     for disk_id, snapshot_id in asked.items():
         before = reference.disk(disk_id).integrity_snapshot_id
         found[disk_id] = list(runs(b.index for b in changed_blocks(job.account, before, snapshot_id)))
@@ -90,6 +91,10 @@ def clear(job: Job) -> None:
 
 def _snapshot(job: Job, disk: str, volume_id: str) -> str:
     return snapshot_for_a_look(job.account, job.spec.name, disk, volume_id, MAKER, job.spec.tags)
+
+
+def _wait(job: Job, snapshots: dict[str, str], step: str) -> None:
+    wait_completed(job.account, snapshots, job.stop, lambda said: job.journal.tell(step, said), TemporaryErrored)
 
 
 def _read(job: Job, digests: Path, path: Path) -> list[tuple[int, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runner.aws.snapshots import (
+    LISTED_SECONDS,
     Snapshot,
     SnapshotErrored,
     create_snapshot,
@@ -18,9 +19,9 @@ from runner.phases.records import Restored, is_committed, read_record, restored_
 from schemas.errors import IntegrityViolated, Refused
 from schemas.manifest import DiskRecord, Manifest
 
+_STEP = "snapshots completed"
 # EBS ends a snapshot in `error` rarely and for reasons of its own; three times in a row is not chance.
 _TRIES = 3
-_LISTED_SECONDS = 300.0  # EC2 is eventually consistent: seconds as a rule, "up to a few minutes" by its documentation
 
 
 class NotRestored(Refused):
@@ -88,15 +89,15 @@ def complete_snapshots(job: Job) -> None:
     for tried in range(1, _TRIES + 1):
         snapshot(job)
         try:
-            for one in _usable(job):
-                wait_completed(job.account, one, job.spec.name, job.stop)
+            volumes = {one.id: one.volume_id for one in _usable(job)}
+            wait_completed(job.account, volumes, job.stop, lambda said: job.journal.tell(_STEP, said))
             check_completed(job)
             _remove_errored(job)
             return
         except SnapshotErrored as error:
             if tried == _TRIES:
                 raise
-            job.journal.tell("snapshots completed", f"{error.sentence} It is taken again.")
+            job.journal.tell(_STEP, f"{error.sentence} It is taken again.")
 
 
 def completed_snapshots(job: Job) -> dict[str, str]:
@@ -142,7 +143,7 @@ def _wait_listed(job: Job, made: set[str]) -> None:
         listed = {one.id for one in find_snapshots(job.account, job.spec.name, job.generation)}
         return (True if made <= listed else None), f"without {', '.join(sorted(made - listed))}"
 
-    wait_for(look, "the new snapshots to be listed", seconds=_LISTED_SECONDS, stop=job.stop)
+    wait_for(look, "the new snapshots to be listed", seconds=LISTED_SECONDS, stop=job.stop)
 
 
 def _remove_errored(job: Job) -> None:

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from runner.aws import snapshots, temporary
+from runner.aws import snapshots
 from runner.aws.account import Account
-from runner.aws.snapshots import Snapshot, SnapshotErrored
+from runner.aws.snapshots import SnapshotErrored
 from runner.aws.temporary import TemporaryErrored
+from schemas.errors import HotaddError
 
 
 class Answers:
@@ -37,7 +38,6 @@ def account(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     made.__dict__["ec2"] = Answers(*request.param)
     if request.param == (False,):
         monkeypatch.setattr(snapshots, "LISTED_SECONDS", -1)
-        monkeypatch.setattr(temporary, "LISTED_SECONDS", -1)
     return made
 
 
@@ -47,13 +47,7 @@ def _at_the_third_look() -> Callable[[], bool]:
     return lambda: next(asked, True)
 
 
-def test_an_integrity_snapshot(account: Account) -> None:
-    with pytest.raises(SnapshotErrored, match="ended in gone"):
-        snapshots.wait_completed(
-            account, Snapshot("snap-1", "vol-1", "pending", "", "root", 1, ""), "web01", _at_the_third_look()
-        )
-
-
-def test_a_temporary_one(account: Account) -> None:
-    with pytest.raises(TemporaryErrored, match="ended in gone"):
-        temporary.wait_completed(account, {"snap-1": "vol-1"}, _at_the_third_look(), lambda _said: None)
+@pytest.mark.parametrize("error", [SnapshotErrored, TemporaryErrored])
+def test_one_that_is_gone(account: Account, error: type[HotaddError]) -> None:
+    with pytest.raises(error, match="ended in gone"):
+        snapshots.wait_completed(account, {"snap-1": "vol-1"}, _at_the_third_look(), lambda _said: None, error)
