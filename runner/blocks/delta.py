@@ -111,24 +111,12 @@ def copy_changes(
         raise RecordFailed(str(error.filename or digests), error) from error
     with contextlib.closing(file):
         work = DeltaPass(pinned, device, file, reference, marks, listed=listed, limit=limit, heed_stop=heed_stop)
-        meter = Meter(disk, source.size, 0, progress, "copy")
-        try:
-            pool = Pool(work.requests(), work.work, work.buffer_size)
-            pool.run(threads, lambda: meter.report(work.counts.done, work.counts.zeroed))
-        except (ReadFailed, ShortRead) as error:
-            pinned.explain(error)
-            raise
         behind = list(_behind(source.size, device.size, marks, whole=reference is None))
-        _zero_behind(work, behind, compare=reference is None, heed_stop=heed_stop)
-        try:
-            device.flush()
-        except OSError as error:
-            raise FlushFailed(device.path, -1, error) from error
-        pinned.check()
-        meter.report(work.counts.done, work.counts.zeroed, last=True)
+        meter = Meter(disk, source.size, 0, progress, "copy")
+        _write(work, pinned, device, behind, threads, meter, compare=reference is None, heed_stop=heed_stop)
         if verify != "none":
-            runs = iter([(0, file.blocks)]) if verify == "full" else marks.runs(WRITTEN, 0, file.blocks)
             meter = Meter(disk, source.size, 0, progress, "verify")
+            runs = iter([(0, file.blocks)]) if verify == "full" else marks.runs(WRITTEN, 0, file.blocks)
             check_device(device, file, runs, threads, meter, heed_stop)
             _check_behind(work, device, behind)
             if verify == "full":
@@ -154,6 +142,36 @@ def copy_changes(
     )
 
 
+def _write(
+    work: DeltaPass,
+    source: Pinned,
+    device: Device,
+    behind: Iterable[tuple[int, int]],
+    threads: int,
+    meter: Meter,
+    *,
+    compare: bool,
+    heed_stop: Callable[[], None],
+) -> None:
+    """The pass itself, what lies behind the source's end, and the flush. With `compare`, no zero is written twice."""
+    try:
+        pool = Pool(work.requests(), work.work, work.buffer_size)
+        pool.run(threads, lambda: meter.report(work.counts.done, work.counts.zeroed))
+    except (ReadFailed, ShortRead) as error:
+        source.explain(error)
+        raise
+    for offset, length in behind:
+        heed_stop()
+        for at, size in _not_zero(work, offset, length) if compare else [(offset, length)]:
+            work.write_zeroes(at, size)
+    try:
+        device.flush()
+    except OSError as error:
+        raise FlushFailed(device.path, -1, error) from error
+    source.check()
+    meter.report(work.counts.done, work.counts.zeroed, last=True)
+
+
 def _all(marks: BlockMap, flag: int) -> Iterator[tuple[int, int]]:
     return marks.runs(flag, 0, marks.blocks)
 
@@ -164,18 +182,6 @@ def _behind(size: int, end: int, marks: BlockMap, *, whole: bool) -> Iterator[tu
     for first, count in runs:
         for at in range(max(first * BLOCK, size), min((first + count) * BLOCK, end), _ZERO_STEP):
             yield at, min(_ZERO_STEP, (first + count) * BLOCK - at, end - at)
-
-
-def _zero_behind(
-    work: DeltaPass, behind: Iterable[tuple[int, int]], *, compare: bool, heed_stop: Callable[[], None]
-) -> None:
-    for offset, length in behind:
-        heed_stop()
-        if not compare:
-            work.write_zeroes(offset, length)
-            continue
-        for at, size in _not_zero(work, offset, length):
-            work.write_zeroes(at, size)
 
 
 def _check_behind(work: DeltaPass, device: Device, behind: Iterable[tuple[int, int]]) -> None:

@@ -16,7 +16,7 @@ from runner.blocks.extent import BLOCK, Run, block_runs
 from runner.blocks.limit import RateLimit
 from runner.blocks.pinned import Pinned
 
-REQUEST = 4  # blocks: 2 MiB, as a full copy
+REQUEST = 4  # blocks: 2 MiB
 _ZERO_REQUEST = 128  # blocks: 64 MiB
 _WINDOW = 65536  # blocks whose states are looked at in one go
 _NOT = bytes([1]) + bytes(255)  # for bytes.translate: 0 becomes 1, all else 0

@@ -28,27 +28,40 @@ class Wrong:
 
 
 class ReadBack:
-    """One pass over some blocks of a disk, comparing them with their digests. `runs` are (first, count) of blocks."""
+    """One pass over some blocks of a disk, comparing them with their digests. `runs` are (first, count) of blocks.
 
-    def __init__(self, disk: Readable, location: str, digests: DigestFile, runs: Iterable[tuple[int, int]]) -> None:
+    `size` is the disk's, in bytes, where it is larger than what was digested: behind that all is to be zero.
+    """
+
+    def __init__(
+        self, disk: Readable, location: str, digests: DigestFile, runs: Iterable[tuple[int, int]], size: int = 0
+    ) -> None:
         self._disk = disk
         self._location = location
         self._digests = digests
         self._runs = runs
+        self._size = size or digests.size
         self._lock = Lock()
         self._done = 0
         self._wrong: list[int] = []
 
     def run(self, threads: int, meter: Meter, stop: Callable[[], None]) -> Wrong | None:
-        """Compare; raises `ReadFailed`, `ShortRead`, and what `stop` raises."""
-        Pool(self._requests(stop), self._compare, _REQUEST * BLOCK).run(threads, lambda: meter.report(self._done, 0))
-        meter.report(self._digests.size, 0, last=True)
-        if not self._wrong:
+        """Compare; raises as `find`."""
+        wrong = self.find(threads, meter, stop)
+        if not wrong:
             return None
-        self._wrong.sort()
-        count = next((n for n, block in enumerate(self._wrong) if block != self._wrong[0] + n), len(self._wrong))
-        first = self._wrong[0] * BLOCK
-        return Wrong(first, min(count * BLOCK, self._digests.size - first), len(self._wrong))
+        count = next((n for n, block in enumerate(wrong) if block != wrong[0] + n), len(wrong))
+        first = wrong[0] * BLOCK
+        return Wrong(first, min(count * BLOCK, self._size - first), len(wrong))
+
+    def find(self, threads: int, meter: Meter, stop: Callable[[], None]) -> list[int]:
+        """The numbers of the blocks that differ, in order.
+
+        Raises `ReadFailed`, `ShortRead`, and what `stop` raises.
+        """
+        Pool(self._requests(stop), self._compare, _REQUEST * BLOCK).run(threads, lambda: meter.report(self._done, 0))
+        meter.report(self._size, 0, last=True)
+        return sorted(self._wrong)
 
     def _requests(self, stop: Callable[[], None]) -> Iterator[tuple[int, bytes]]:
         read_to = 0
@@ -57,18 +70,19 @@ class ReadBack:
             read_to = first + count
             for at in range(first, read_to, _REQUEST):
                 stop()
-                yield at, self._digests.state_run(at, min(_REQUEST, read_to - at))
+                count = min(_REQUEST, read_to - at)
+                yield at, self._digests.state_run(at, count).ljust(count, bytes([ZERO]))
 
     def _compare(self, request: tuple[int, bytes], buffer: memoryview) -> None:
         first, states = request
         offset = first * BLOCK
-        length = min(len(states) * BLOCK, self._digests.size - offset)
+        length = min(len(states) * BLOCK, self._size - offset)
         try:
             self._disk.read_into(offset, buffer[:length])
         except OSError as error:
             raise ReadFailed(self._location, offset, error) from error
         buffer[length : len(states) * BLOCK] = bytes(len(states) * BLOCK - length)
-        expected = self._digests.digests(first, len(states))
+        expected = self._digests.digests(first, max(0, min(len(states), self._digests.blocks - first)))
         for n, state in enumerate(states):
             block = buffer[n * BLOCK : (n + 1) * BLOCK]
             digest = expected[n * DIGEST_SIZE : (n + 1) * DIGEST_SIZE]
@@ -79,7 +93,7 @@ class ReadBack:
 
     def _count(self, first: int, count: int) -> None:
         with self._lock:
-            self._done += max(0, min(count * BLOCK, self._digests.size - first * BLOCK))
+            self._done += max(0, min(count * BLOCK, self._size - first * BLOCK))
 
 
 def check_device(
