@@ -20,17 +20,18 @@ from runner.blocks.digests import DigestFile
 from runner.phases.job import Job
 from runner.phases.records import is_committed
 from runner.phases.reference import Reference
+from schemas.spec import Spec
 
 MAKER = "replicate"
 _STEP = "find"
 # A volume under 8 GiB is read in 65 s at gp3's base throughput of 125 MiB/s; a snapshot rarely completes sooner.
-READ_BELOW = 8 << 30
+_READ_BELOW = 8 << 30
 
 
-def reads(job: Job, volume_bytes: int) -> bool:
+def reads(spec: Spec, volume_bytes: int) -> bool:
     """Whether a volume of that size is read; else it is asked by a snapshot."""
-    find = job.spec.integrity.find
-    return volume_bytes < READ_BELOW if find == "auto" else find == "read"
+    find = spec.integrity.find
+    return volume_bytes < _READ_BELOW if find == "auto" else find == "read"
 
 
 def look_ahead(job: Job) -> None:
@@ -45,7 +46,9 @@ def look_ahead(job: Job) -> None:
     if instance is None or instance.state != "running":
         return
     large = {
-        disk: volume for disk, volume in outputs.volumes.items() if not reads(job, outputs.sizes_gib[disk] * (1 << 30))
+        disk: volume
+        for disk, volume in outputs.volumes.items()
+        if not reads(job.spec, outputs.sizes_gib[disk] * (1 << 30))
     }
     if not large:
         return
@@ -64,7 +67,7 @@ def find_all(job: Job, reference: Reference, devices: dict[str, Path]) -> dict[s
     asked = {
         disk.id: _snapshot(job, disk.id, disk.volume_id)
         for disk in reference.manifest.disks
-        if not reads(job, disk.volume_bytes)
+        if not reads(job.spec, disk.volume_bytes)
     }
     for temporary in left:  # only now: what was taken ahead of the stop makes the new one small
         remove(job.account, temporary, job.stop)

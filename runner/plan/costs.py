@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from runner.phases.find import READ_BELOW
+from runner.phases.find import reads
 from runner.plan.world import GIB, World
 from schemas.plan import Cost
 from schemas.spec import Spec, VolumeType
@@ -98,9 +98,7 @@ def _look_ahead(world: World) -> Cost:
 
 def _asked_by_snapshot(world: World) -> int:
     """How many volumes are asked by a snapshot what became of them; the others are read (runner/phases/find.py)."""
-    find = world.spec.integrity.find
-    sizes = [disk.size_gib * GIB for disk in world.spec.source.disks]
-    return sum(find == "snapshot" or (find == "auto" and size >= READ_BELOW) for size in sizes)
+    return sum(not reads(world.spec, disk.size_gib * GIB) for disk in world.spec.source.disks)
 
 
 def _completed(world: World) -> Cost:
