@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from runner.guest import devices, fstab, grub
+from runner.guest import devices, grub, linux
 from runner.guest.edits import Decision, Rebuild, Step, Write
 from runner.guest.facts import GuestFacts, Kernel, Options
-from runner.guest.network import table as network
 from runner.guest.refusals import DriverMissing
 
 UPDATE = "/usr/sbin/update-initramfs"
@@ -13,8 +12,6 @@ MODULES = "/etc/initramfs-tools/modules"
 MAIN_CONFIG = "/etc/initramfs-tools/initramfs.conf"
 CONFIG_DIRECTORY = "/etc/initramfs-tools/conf.d"
 POLICY = f"{CONFIG_DIRECTORY}/zz-hotadd"  # read after every other file
-INITTAB = "/etc/inittab"
-SYSTEMD = "/lib/systemd/systemd"
 
 DRIVERS = ("nvme", "nvme_core", "ena", "xen_blkfront", "xen_netfront")
 _MIB = 1024 * 1024
@@ -31,13 +28,12 @@ def decide(facts: GuestFacts, options: Options) -> Decision:
     """What makes the guest boot on EC2; an empty decision when nothing is left to do. Raises what refuses it."""
     _check_drivers(facts)
     steps: list[Step] = [
-        *fstab.decide(facts),
+        *linux.decide(facts, options),
         *grub.decide(facts),
-        *network.decide(facts, options.network),
-        *_serial_login(facts),
     ]
     settings = _initramfs_settings(facts)
-    rebuilds = [_rebuild(kernel) for kernel in facts.kernels if settings or _lacks(kernel)]
+    stale = bool(settings) or linux.changes_initramfs(steps)
+    rebuilds = [_rebuild(kernel) for kernel in facts.kernels if stale or _lacks(kernel)]
     needs: dict[str, int] = {}
     if steps or settings:
         needs[facts.mount_of("/etc").point] = _EDIT_BYTES
@@ -53,15 +49,6 @@ def _check_drivers(facts: GuestFacts) -> None:
     has_nvme = [k for k in facts.kernels if "nvme" in (*k.loadable, *k.builtin)]
     if not has_nvme:
         raise DriverMissing(facts.product, ", ".join(k.version for k in facts.kernels) or "none found", "nvme")
-
-
-def _serial_login(facts: GuestFacts) -> list[Write]:
-    """systemd starts a getty on the console by itself; SysV init must be told."""
-    text = facts.text(INITTAB)
-    if text is None or SYSTEMD in facts.paths or "ttyS0" in text:
-        return []
-    line = "T0:2345:respawn:/sbin/getty -L ttyS0 115200 vt100\n"
-    return [Write(INITTAB, text + line, "a login on the serial console, the one that EC2 shows", keep=True)]
 
 
 def _initramfs_settings(facts: GuestFacts) -> list[Write]:

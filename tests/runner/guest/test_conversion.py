@@ -51,10 +51,10 @@ def test_a_guest_from_vmware_is_converted_once_and_then_left_alone(tmp_path):
     assert {path: sha256(path) for path in (root, data)} == before, "prepare wrote to a disk"
     assert [edit.path for edit in prepared.edits] == [
         "/etc/fstab",
-        "/boot/grub/grub.cfg",
-        "/etc/default/grub",
         "/etc/network/interfaces",
         "/etc/udev/rules.d/70-persistent-net.rules",
+        "/boot/grub/grub.cfg",
+        "/etc/default/grub",
     ]
     assert sorted(path.name for path in work.iterdir()) == ["overlay-data.qcow2", "overlay-root.qcow2"]
     assert not scratch_of(work).exists()

@@ -52,9 +52,9 @@ def test_a_guest_from_vmware_gets_drivers_uuids_console_and_dhcp(make_facts):
     decision = table.decide(make_facts({INTERFACES: STATIC}), DHCP)
     assert [step.path for step in decision.steps if isinstance(step, Write)] == [
         "/etc/fstab",
+        INTERFACES,
         "/boot/grub/grub.cfg",
         "/etc/default/grub",
-        INTERFACES,
         MODULES,
     ]
     (rebuild,) = [step for step in decision.steps if isinstance(step, Rebuild)]

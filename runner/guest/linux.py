@@ -1,0 +1,41 @@
+"""What every Linux guest needs on EC2, whatever makes its initramfs: names, network, services, policy. Pure.
+
+Each decider looks at its own files and knows nothing of the others; a family adds drivers and boot loader.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from runner.guest import fstab, serial_login
+from runner.guest.edits import Rebuild, Step
+from runner.guest.facts import GuestFacts, Options
+from runner.guest.network import table as network
+
+# Files of which an initramfs holds a copy; see `changes_initramfs`.
+_COPIED: tuple[str, ...] = ()
+
+FILES = (
+    fstab.PATH,
+    *serial_login.FILES,
+    *network.FILES,
+)
+DIRECTORIES = network.DIRECTORIES
+PATHS = (
+    *serial_login.PATHS,
+    *network.PATHS,
+)
+
+
+def decide(facts: GuestFacts, options: Options) -> list[Step]:
+    """The steps, none on a guest that was converted before. Raises the refusal that applies."""
+    return [
+        *fstab.decide(facts),
+        *network.decide(facts, options.network),
+        *serial_login.decide(facts),
+    ]
+
+
+def changes_initramfs(steps: Sequence[Step]) -> bool:
+    """Whether a step changes a file of which the initramfs holds a copy, so that a rebuild is due."""
+    return any(step.path.startswith(_COPIED) for step in steps if not isinstance(step, Rebuild))
