@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from runner.guest.windows.facts import WindowsFacts
+
 Firmware = Literal["bios", "uefi"]
 
 
@@ -95,6 +97,7 @@ class GuestFacts:
     paths: tuple[str, ...]
     tables: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    windows: WindowsFacts | None = None
 
     def text(self, path: str) -> str | None:
         """The text of a file, None when there is none."""

@@ -1,0 +1,92 @@
+"""What the probe found in a Windows guest: plain values, part of `GuestFacts`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+# "replayed": its transaction logs were taken into it, as Windows would do at its next start.
+HiveState = Literal["clean", "replayed"]
+Hibernation = Literal["", "hibernated", "resuming"]
+
+
+@dataclass(frozen=True)
+class Release:
+    """Which Windows it is, as SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion and the SYSTEM hive say it.
+
+    `version` is (major, minor) of the kernel, (6, 1) for 2008 R2 and (10, 0) from 2016 on; `build` is CurrentBuild, 0
+    when it is no number; `installation` is InstallationType ("Server", "Server Core", "Nano Server", "Client"), `label`
+    is ReleaseId or DisplayVersion ("1809", "21H2"), `architecture` PROCESSOR_ARCHITECTURE ("AMD64", "x86", "ARM64").
+    """
+
+    product: str
+    edition: str
+    installation: str
+    version: tuple[int, int]
+    build: int
+    label: str
+    architecture: str
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service of the current control set. Numbers are -1 where the value is not there or no number."""
+
+    name: str
+    type: int
+    start: int
+    image_path: str
+    start_override: bool
+
+
+@dataclass(frozen=True)
+class Registry:
+    """What the SYSTEM and SOFTWARE hives say.
+
+    `control_set` is the name of the key that Select\\Current stands for. `updates` are the installed KB numbers that
+    were asked for ("KB3033929"), `tools` the product code of VMware Tools' uninstall entry ("" without one), `pending`
+    the signs that a reboot is due. `services` are those that conversion may change.
+    """
+
+    release: Release
+    control_set: str
+    driver_database: bool
+    services: tuple[Service, ...] = ()
+    updates: tuple[str, ...] = ()
+    tools: str = ""
+    pending: tuple[str, ...] = ()
+
+    def service(self, name: str) -> Service | None:
+        """A service by its name, in whatever case."""
+        return next((each for each in self.services if each.name.lower() == name.lower()), None)
+
+
+@dataclass(frozen=True)
+class Volume:
+    """The state in which Windows left its system volume.
+
+    `dirty` is the flag that asks for chkdsk, `log_open` that $LogFile holds work not done, `hibernation` what
+    hiberfil.sys says by its first bytes.
+    """
+
+    device: str
+    dirty: bool
+    log_open: bool
+    hibernation: Hibernation
+
+
+@dataclass(frozen=True)
+class WindowsFacts:
+    """A Windows guest. `registry` is None where the volume is in no state to read it (see `volume`).
+
+    `hives` are the hives that were read and in which state; `loaders` the boot loaders on the EFI system partition (by
+    their paths in lower case); `dynamic` the disks (from 0) that are Windows' dynamic disks; `encrypted` the devices
+    that BitLocker encrypts.
+    """
+
+    volume: Volume | None
+    registry: Registry | None = None
+    hives: tuple[tuple[str, HiveState], ...] = ()
+    loaders: tuple[str, ...] = ()
+    dynamic: tuple[int, ...] = ()
+    encrypted: tuple[str, ...] = ()
