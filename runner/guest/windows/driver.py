@@ -57,7 +57,8 @@ class Driver:
     service key as they are, `dependencies` too. `hardware_ids` are upper case, as the INF's models section lists them
     for this release, compatible ids included. `class_guid` has braces and is lower case. `version` and `date` are those
     of DriverVer, the date as in the INF (mm/dd/yyyy). `archive` names the bundle's file that `inf`, `catalog` and
-    `files` are members of; `catalog` is "" when the INF names none.
+    `files` are members of; `catalog` is "" when the INF names none. `settings` belong below the service's key,
+    `device_settings` (DDInstall.HW) below the device's own.
     """
 
     archive: str
@@ -80,6 +81,7 @@ class Driver:
     load_group: str
     dependencies: tuple[str, ...] = ()
     settings: tuple[Setting, ...] = ()
+    device_settings: tuple[Setting, ...] = ()
     files: tuple[DriverFile, ...] = ()
 
     @property
