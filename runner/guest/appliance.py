@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self, cast
 
 import guestfs
 
@@ -20,6 +20,7 @@ from runner.guest.refusals import ConversionFailed, FileSystemDamaged, FileTooBi
 
 TEXT_BYTES_MOST = 1024 * 1024  # no honest fstab, grub.cfg or interfaces file comes near
 _MEMORY_MIB = (768, 2048)  # least and most; an initramfs with all modules unpacks to some 300 MiB of tmpfs
+Kind = Literal["", "file", "directory", "symlink", "other"]
 _SAID_MOST = 400  # characters of a program's last words that go into an error
 
 
@@ -203,6 +204,55 @@ class Appliance:
         """Rename a file."""
         with doing(f"renaming {path}"):
             self._g.mv(path, to)
+
+    def kind(self, path: str) -> Kind:
+        """What a path is, without following a link in its last name."""
+        with doing(f"looking at {path}"):
+            if not self._g.exists(path) and not self._g.is_symlink(path):
+                return ""
+            for kind, is_kind in (
+                ("symlink", self._g.is_symlink),
+                ("file", self._g.is_file),
+                ("directory", self._g.is_dir),
+            ):
+                if is_kind(path):
+                    return cast(Kind, kind)
+        return "other"
+
+    def start_of(self, path: str, count: int) -> bytes:
+        """The first bytes of a file."""
+        with doing(f"reading {path}"):
+            return bytes(self._g.pread(path, count, 0))
+
+    def download(self, path: str, to: Path, most: int) -> None:
+        """Copy a file out of the guest. Raises `FileTooBig` for more than `most` bytes."""
+        size = self.size(path) or 0
+        if size > most:
+            raise FileTooBig(path, size, most)
+        with doing(f"reading {path}"):
+            self._g.download(path, str(to))
+
+    def upload(self, content: Path, path: str) -> None:
+        """Write a file into the guest; an existing one keeps its attributes."""
+        with doing(f"writing {path}"):
+            self._g.upload(str(content), path)
+
+    def make_directory(self, path: str) -> None:
+        """Make a directory whose parent is there."""
+        with doing(f"making {path}"):
+            self._g.mkdir(path)
+
+    def attribute(self, path: str, name: str) -> bytes:
+        """An extended attribute, of a link itself where the path is one."""
+        with doing(f"reading {name} of {path}"):
+            return bytes(self._g.lgetxattr(path, name))
+
+    def set_attribute(self, path: str, name: str, value: bytes) -> None:
+        """Set an extended attribute, by the appliance's setfattr: libguestfs's own call ends the value at a null.
+
+        No part of the path may be a link: the appliance would follow it outside the guest.
+        """
+        self.tool(["setfattr", "-h", "-n", name, "-v", f"0x{value.hex()}", f"/sysroot{path}"])
 
     # The guest's own programs
 

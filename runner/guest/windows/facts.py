@@ -76,17 +76,31 @@ class Volume:
 
 
 @dataclass(frozen=True)
-class WindowsFacts:
-    """A Windows guest. `registry` is None where the volume is in no state to read it (see `volume`).
+class SystemPartition:
+    """The EFI system partition. `loader` is Windows' own boot loader on it, as its names are spelled there.
 
-    `hives` are the hives that were read and in which state; `loaders` the boot loaders on the EFI system partition (by
-    their paths in lower case); `dynamic` the disks (from 0) that are Windows' dynamic disks; `encrypted` the devices
-    that BitLocker encrypts.
+    `loader_bytes` is its size, `fallback` whether \\EFI\\Boot\\bootx64.efi is there, `free` the bytes that are free.
     """
 
-    volume: Volume | None
+    device: str
+    loader: str
+    loader_bytes: int
+    fallback: bool
+    free: int
+
+
+@dataclass(frozen=True)
+class WindowsFacts:
+    """A Windows guest, or what tells that there is one.
+
+    `volume` is None where no system volume was found, `registry` where the volume is in no state to be read. `hives`
+    are the hives that were read and in which state; `esp` the EFI system partition, with Windows' loader on it;
+    `dynamic` the disks (from 0) that are Windows' dynamic disks; `encrypted` the devices that BitLocker encrypts.
+    """
+
+    volume: Volume | None = None
     registry: Registry | None = None
     hives: tuple[tuple[str, HiveState], ...] = ()
-    loaders: tuple[str, ...] = ()
+    esp: SystemPartition | None = None
     dynamic: tuple[int, ...] = ()
     encrypted: tuple[str, ...] = ()
