@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from runner.guest.appliance import Appliance
-from runner.guest.edits import Aside, Edit, Rebuild, Step, Write, record
-from runner.guest.probe import packed_drivers
+from runner.guest.edits import KEPT, Aside, Edit, Rebuild, Step, Write, record
+from runner.guest.kernels import packed_drivers
 from runner.guest.refusals import InitramfsIncomplete
 
 _SCRATCH = ("/var/tmp", "/tmp")
@@ -35,6 +35,11 @@ def _rebuild(appliance: Appliance, step: Rebuild) -> None:
     appliance.run(step.command)
     for directory in _SCRATCH:
         appliance.uncover(directory)
-    missing = set(step.modules) - set(packed_drivers(appliance, step.initramfs))
+    built = step.built or step.initramfs
+    missing = set(step.modules) - set(packed_drivers(appliance, built, step.kernel))
     if missing:
         raise InitramfsIncomplete(step.initramfs, ", ".join(sorted(missing)))
+    if step.keep and step.built and appliance.exists(step.initramfs) and not appliance.exists(step.initramfs + KEPT):
+        appliance.rename(step.initramfs, step.initramfs + KEPT)
+    if step.built:
+        appliance.rename(step.built, step.initramfs)

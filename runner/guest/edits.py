@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 
 KEPT = ".hotadd"  # the suffix under which an old file stays beside the new one
@@ -33,13 +34,19 @@ class Aside:
 
 @dataclass(frozen=True)
 class Rebuild:
-    """Run the guest's own `command` and see that `initramfs` then holds `modules` (names with underscores)."""
+    """Run the guest's own `command` and see that `initramfs` then holds `modules` (names with underscores).
+
+    `built` is where the command leaves its image, which takes the place of `initramfs` once it was looked through;
+    empty where the command does that itself. With `keep` the old one stays beside it.
+    """
 
     kernel: str
     initramfs: str
     command: tuple[str, ...]
     modules: tuple[str, ...]
     why: str
+    built: str = ""
+    keep: bool = False
 
 
 Step = Write | Aside | Rebuild
@@ -69,5 +76,6 @@ def record(step: Step) -> Edit:
             return Edit(path, "rewritten, the old one kept as " + path + suffix if keep else "rewritten", why)
         case Aside(path, why, suffix):
             return Edit(path, f"moved to {path}{suffix}", why)
-        case Rebuild(_, initramfs, command, _, why):
-            return Edit(initramfs, "rebuilt by " + " ".join(command), why)
+        case Rebuild(_, initramfs, command, _, why, _, keep):
+            kept = f", the old one kept as {initramfs}{KEPT}" if keep else ""
+            return Edit(initramfs, f"rebuilt by {shlex.join(command)}{kept}", why)

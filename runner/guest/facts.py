@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
 from runner.guest.windows.facts import WindowsFacts
 
 Firmware = Literal["bios", "uefi"]
+Hypervisor = Literal["nitro", "xen"]
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the user said about the guest. `os` is a hint (None: look); `firmware` is what the replica boots with."""
+    """What the user said about the guest. `os` is a hint (None: look); `firmware` is what the replica boots with.
+
+    `hypervisor` is the destination type's (None: not known, either will do); `unlisted` says what becomes of a guest
+    that is not in the support matrix.
+    """
 
     network: Literal["dhcp", "keep"]
     os: str | None = None
     firmware: Firmware = "bios"
+    hypervisor: Hypervisor | None = None
+    unlisted: Literal["refuse", "try"] = "refuse"
 
 
 @dataclass(frozen=True)
@@ -51,7 +59,8 @@ class Kernel:
     """A kernel that the guest may boot.
 
     `loadable` and `builtin` say which of the asked drivers this kernel has; `packed` which its initramfs holds (names
-    with underscores). `packed_bytes` is the size of the initramfs, 0 when it has none.
+    with underscores). `packed_bytes` is the size of the initramfs, 0 when it has none. `default` is the one that the
+    boot loader starts; `reads_zstd` says that its initramfs may be compressed with zstd.
     """
 
     version: str
@@ -60,6 +69,13 @@ class Kernel:
     initramfs: str
     packed: tuple[str, ...]
     packed_bytes: int
+    default: bool = False
+    reads_zstd: bool = False
+
+    @property
+    def age(self) -> tuple[tuple[int, str], ...]:
+        """What orders versions as people do: 4.18.0-553 comes after 4.18.0-80."""
+        return tuple((int(digits or -1), other) for digits, other in re.findall(r"(\d+)|([^\d]+)", self.version))
 
     @property
     def number(self) -> tuple[int, int]:

@@ -9,8 +9,8 @@ from runner.guest import grub
 from runner.guest.edits import record
 from runner.guest.facts import Firmware, GuestFacts, Kernel, Options
 from runner.guest.families import table
+from runner.guest.families.drivers import DRIVERS
 from runner.guest.network import table as network
-from runner.guest.reading_list import DRIVERS
 from runner.guest.refusals import StaticNetwork
 from schemas.errors import Refused
 from schemas.inspection import (

@@ -6,9 +6,10 @@ import re
 from dataclasses import replace
 from typing import Literal
 
-from runner.guest import devices, fstab, reading_list
+from runner.guest import devices, fstab, reading_list, support
 from runner.guest.appliance import Appliance
-from runner.guest.facts import FileSystem, Firmware, GuestFacts, Kernel, Mount, TextFile
+from runner.guest.facts import FileSystem, Firmware, GuestFacts, Mount, TextFile
+from runner.guest.kernels import kernels
 
 _LINUX_TYPES = ("ext2", "ext3", "ext4", "xfs", "btrfs", "jfs", "reiserfs")
 _LINUX_SIGNS = ("/etc/os-release", "/etc/debian_version", "/etc/redhat-release", "/etc/SuSE-release")
@@ -38,13 +39,13 @@ def probe(appliance: Appliance, disks: int, boot_disk: int) -> GuestFacts:
     facts = replace(facts, mounts=_mount(appliance, root, facts))
     files, paths = _read(appliance)
     facts = replace(facts, files=files, paths=paths)
-    release = _release(facts)
+    release = support.release(files)
     return replace(
         facts,
-        distribution=release.get("ID", ""),
-        version=release.get("VERSION_ID", ""),
-        product=release.get("PRETTY_NAME", "an unknown Linux"),
-        kernels=_kernels(appliance),
+        distribution=release.id,
+        version=release.version,
+        product=release.product,
+        kernels=kernels(appliance),
     )
 
 
@@ -117,45 +118,3 @@ def _read(appliance: Appliance) -> tuple[tuple[TextFile, ...], tuple[str, ...]]:
     texts = [(path, appliance.read(path)) for path in wanted]
     files = tuple(TextFile(path, text) for path, text in texts if text is not None)
     return files, tuple(path for path in reading_list.PATHS if appliance.exists(path))
-
-
-def _release(facts: GuestFacts) -> dict[str, str]:
-    text = facts.text("/etc/os-release")
-    if text is None:
-        debian = (facts.text("/etc/debian_version") or "").strip()
-        return {"ID": "debian", "VERSION_ID": debian, "PRETTY_NAME": f"Debian {debian}"} if debian else {}
-    pairs = (line.partition("=") for line in text.splitlines() if "=" in line)
-    return {key.strip(): value.strip().strip("\"'") for key, _, value in pairs}
-
-
-def _kernels(appliance: Appliance) -> tuple[Kernel, ...]:
-    names = "|".join(name.replace("_", "[_-]") for name in reading_list.DRIVERS)
-    pattern = f"/({names})[.]ko([.](gz|xz|zst))?(:|$)"
-    found = []
-    for image in appliance.names("/boot"):
-        version = image.removeprefix("vmlinuz-")
-        modules = f"/lib/modules/{version}"
-        if version == image or appliance.size(f"{modules}/modules.dep") is None:
-            continue  # no kernel, or one that was removed but for its file in /boot
-        loadable, builtin = (
-            tuple(sorted({_driver(line) for line in appliance.lines(f"{modules}/{name}", pattern)}))
-            for name in ("modules.dep", "modules.builtin")
-        )
-        initramfs = f"/boot/initrd.img-{version}"
-        size = appliance.size(initramfs) or 0
-        packed = packed_drivers(appliance, initramfs) if size and loadable else ()
-        found.append(Kernel(version, loadable, builtin, initramfs if size else "", packed, size))
-    return tuple(found)
-
-
-def packed_drivers(appliance: Appliance, initramfs: str) -> tuple[str, ...]:
-    """Which of the asked drivers an initramfs holds, told by the guest's own lsinitramfs (none without it)."""
-    if not appliance.exists(reading_list.LIST_INITRAMFS):
-        return ()
-    names = {_driver(line) for line in appliance.run([reading_list.LIST_INITRAMFS, initramfs]).splitlines()}
-    return tuple(name for name in reading_list.DRIVERS if name in names)
-
-
-def _driver(line: str) -> str:
-    """`kernel/drivers/block/xen-blkfront.ko.xz: ...` as `xen_blkfront`."""
-    return line.partition(":")[0].rpartition("/")[2].partition(".")[0].replace("-", "_")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from runner.guest import devices, grub, linux
 from runner.guest.edits import Decision, Rebuild, Step, Write
 from runner.guest.facts import GuestFacts, Kernel, Options
-from runner.guest.refusals import DriverMissing
+from runner.guest.families import drivers
 
 UPDATE = "/usr/sbin/update-initramfs"
 MODULES = "/etc/initramfs-tools/modules"
@@ -13,7 +13,6 @@ MAIN_CONFIG = "/etc/initramfs-tools/initramfs.conf"
 CONFIG_DIRECTORY = "/etc/initramfs-tools/conf.d"
 POLICY = f"{CONFIG_DIRECTORY}/zz-hotadd"  # read after every other file
 
-DRIVERS = ("nvme", "nvme_core", "ena", "xen_blkfront", "xen_netfront")
 _MIB = 1024 * 1024
 _EDIT_BYTES = 1 * _MIB  # all text files together, twice
 _REBUILD_ROOM = 8 * _MIB  # a new initramfs grows by the drivers it gains
@@ -26,14 +25,13 @@ def is_family(facts: GuestFacts) -> bool:
 
 def decide(facts: GuestFacts, options: Options) -> Decision:
     """What makes the guest boot on EC2; an empty decision when nothing is left to do. Raises what refuses it."""
-    _check_drivers(facts)
     steps: list[Step] = [
         *linux.decide(facts, options),
         *grub.decide(facts),
     ]
     settings = _initramfs_settings(facts)
     stale = bool(settings) or linux.changes_initramfs(steps)
-    rebuilds = [_rebuild(kernel) for kernel in facts.kernels if stale or _lacks(kernel)]
+    rebuilds = [_rebuild(kernel) for kernel in drivers.due(facts.kernels, stale=stale)]
     needs: dict[str, int] = {}
     if steps or settings:
         needs[facts.mount_of("/etc").point] = _EDIT_BYTES
@@ -45,18 +43,12 @@ def decide(facts: GuestFacts, options: Options) -> Decision:
     return Decision((*steps, *settings, *rebuilds), tuple(needs.items()))
 
 
-def _check_drivers(facts: GuestFacts) -> None:
-    has_nvme = [k for k in facts.kernels if "nvme" in (*k.loadable, *k.builtin)]
-    if not has_nvme:
-        raise DriverMissing(facts.product, ", ".join(k.version for k in facts.kernels) or "none found", "nvme")
-
-
 def _initramfs_settings(facts: GuestFacts) -> list[Write]:
     steps: list[Write] = []
     text = facts.text(MODULES) or ""
     listed = {line.split()[0].replace("-", "_") for line in text.splitlines() if line.split() and line[0] != "#"}
     loadable = {name for kernel in facts.kernels for name in kernel.loadable}
-    missing = [name for name in DRIVERS if name in loadable and name not in listed]
+    missing = [name for name in drivers.DRIVERS if name in loadable and name not in listed]
     if missing:
         start = text if not text or text.endswith("\n") else text + "\n"
         why = "EC2's disks and network interfaces, on Nitro and on Xen"
@@ -92,20 +84,12 @@ def _setting(facts: GuestFacts, name: str) -> str:
     return value
 
 
-def _lacks(kernel: Kernel) -> bool:
-    return not kernel.initramfs or bool(set(_asked(kernel)) - set(kernel.packed))
-
-
-def _asked(kernel: Kernel) -> tuple[str, ...]:
-    return tuple(name for name in DRIVERS if name in kernel.loadable)
-
-
 def _rebuild(kernel: Kernel) -> Rebuild:
     action = "-u" if kernel.packed_bytes else "-c"
     return Rebuild(
         kernel=kernel.version,
         initramfs=kernel.initramfs or f"/boot/initrd.img-{kernel.version}",
         command=(UPDATE, action, "-k", kernel.version),
-        modules=_asked(kernel),
+        modules=drivers.asked(kernel),
         why="it must find EC2's disks",
     )

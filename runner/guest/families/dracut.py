@@ -1,0 +1,82 @@
+"""Red Hat, Oracle, SUSE, Amazon Linux and their like: guests whose initramfs dracut makes. Pure: facts in, edits out.
+
+dracut is always run without hostonly: that mode takes the drivers of the machine it runs on, which is the appliance.
+"""
+
+from __future__ import annotations
+
+from runner.guest import grub, linux
+from runner.guest.edits import Decision, Rebuild, Step, Write
+from runner.guest.facts import GuestFacts, Kernel, Options
+from runner.guest.families import drivers, room
+
+TOOLS = ("/usr/bin/dracut", "/usr/sbin/dracut", "/sbin/dracut")
+# dracut 004 of RHEL 6 has its functions here; it takes no hostonly option (there the mode is asked for) and no
+# compressor. Options as virt-v2v has given them to it for years: --add-drivers, then the image, then the version.
+OLD = "/usr/share/dracut/dracut-functions"
+ZSTD = ("/usr/bin/zstd", "/bin/zstd")
+CONFIG_DIRECTORY = "/etc/dracut.conf.d"
+CONFIG = f"{CONFIG_DIRECTORY}/99-hotadd.conf"
+FILES = (CONFIG,)
+PATHS = (*TOOLS, OLD, *ZSTD)
+
+_DEBIAN = ("debian", "ubuntu")
+_SUSE = ("sles", "sled", "sles_sap", "opensuse-leap", "opensuse-tumbleweed", "suse")
+# Under emulation: zstd 16 s, gzip 47 s for one image. The default levels are 15 and 9.
+_BY_ZSTD = "zstd -3 -q -T0"
+_BY_GZIP = "gzip -n -6"
+
+
+def is_family(facts: GuestFacts) -> bool:
+    """Whether a guest is of this family."""
+    return any(tool in facts.paths for tool in TOOLS)
+
+
+def decide(facts: GuestFacts, options: Options) -> Decision:
+    """What makes the guest boot on EC2; an empty decision when nothing is left to do. Raises what refuses it."""
+    steps: list[Step] = [*linux.decide(facts, options), *grub.decide(facts)]
+    settings = _settings(facts)
+    stale = bool(settings) or linux.changes_initramfs(steps)
+    rebuilds = [_rebuild(kernel, facts) for kernel in drivers.due(facts.kernels, stale=stale)]
+    return room.plan(facts, [*steps, *settings], rebuilds)
+
+
+def _settings(facts: GuestFacts) -> list[Write]:
+    """What dracut does at the guest's next kernel update: the same."""
+    loadable = {name for kernel in facts.kernels for name in kernel.loadable}
+    names = " ".join(name for name in drivers.DRIVERS if name in loadable)
+    text = (
+        "# Written by hotadd: the initramfs must find EC2's disks on every type of instance, not on one machine.\n"
+        'hostonly="no"\nhostonly_cmdline="no"\n'
+    ) + (f'add_drivers+=" {names} "\n' if names else "")
+    if facts.text(CONFIG) == text:
+        return []
+    return [Write(CONFIG, text, "the initramfs of the guest's next kernel must find EC2's disks too")]
+
+
+def _rebuild(kernel: Kernel, facts: GuestFacts) -> Rebuild:
+    image = kernel.initramfs or _image(kernel.version, facts)
+    built = image + room.NEW
+    names = drivers.asked(kernel)
+    command = [next(tool for tool in TOOLS if tool in facts.paths), "--force"]
+    if OLD not in facts.paths:
+        by_zstd = kernel.reads_zstd and any(path in facts.paths for path in ZSTD)
+        command += ["--no-hostonly", "--no-hostonly-cmdline", "--compress", _BY_ZSTD if by_zstd else _BY_GZIP]
+    if names:
+        command += ["--add-drivers", " ".join(names)]
+    return Rebuild(
+        kernel=kernel.version,
+        initramfs=image,
+        command=(*command, built, kernel.version),
+        modules=names,
+        why="it must find EC2's disks",
+        built=built,
+        keep=kernel.default,
+    )
+
+
+def _image(version: str, facts: GuestFacts) -> str:
+    """Where the boot loader's entries look for the initramfs of a kernel that has none yet."""
+    if facts.distribution in _DEBIAN:
+        return f"/boot/initrd.img-{version}"
+    return f"/boot/initrd-{version}" if facts.distribution in _SUSE else f"/boot/initramfs-{version}.img"

@@ -1,0 +1,52 @@
+"""The kernels of a guest: which drivers each has, and what its initramfs holds. Reads through the appliance."""
+
+from __future__ import annotations
+
+import re
+
+from runner.guest.appliance import Appliance
+from runner.guest.facts import Kernel
+from runner.guest.families.drivers import DRIVERS
+
+# How Debian (and dracut there), Red Hat's dracut, and SUSE name the initramfs of a version. A rescue or kdump image
+# has another name, or belongs to a "version" without modules.
+_NAMES = ("/boot/initrd.img-{}", "/boot/initramfs-{}.img", "/boot/initrd-{}")
+_LISTERS = ("/usr/bin/lsinitramfs", "/usr/bin/lsinitrd", "/bin/lsinitrd", "/usr/sbin/lsinitrd", "/sbin/lsinitrd")
+_ANY_DRIVER = "|".join(name.replace("_", "[_-]") for name in DRIVERS)
+_MODULE = rf"/({_ANY_DRIVER})[.]ko([.](gz|xz|zst))?(:|$)"
+
+
+def kernels(appliance: Appliance) -> tuple[Kernel, ...]:
+    """Every kernel in /boot that has its modules; the newest is taken for the default one."""
+    found = []
+    for image in appliance.names("/boot"):
+        version = image.removeprefix("vmlinuz-")
+        modules = f"/lib/modules/{version}"
+        if version == image or appliance.size(f"{modules}/modules.dep") is None:
+            continue  # no kernel, one that was removed but for its file in /boot, or a rescue image
+        loadable, builtin = (
+            tuple(sorted({driver(line) for line in appliance.lines(f"{modules}/{name}", _MODULE)}))
+            for name in ("modules.dep", "modules.builtin")
+        )
+        initramfs = next((path for name in _NAMES if appliance.size(path := name.format(version))), "")
+        size = appliance.size(initramfs) or 0 if initramfs else 0
+        packed = packed_drivers(appliance, initramfs, version) if size and loadable else ()
+        zstd = bool(appliance.lines(f"/boot/config-{version}", "^CONFIG_RD_ZSTD=y"))
+        found.append(Kernel(version, loadable, builtin, initramfs, packed, size, reads_zstd=zstd))
+    return tuple(found)
+
+
+def packed_drivers(appliance: Appliance, initramfs: str, version: str) -> tuple[str, ...]:
+    """Which of the asked drivers an initramfs holds for a kernel, told by the guest's own lister (none without it)."""
+    lister = next((path for path in _LISTERS if appliance.exists(path)), None)
+    if lister is None:
+        return ()
+    own = re.compile(rf"lib/modules/{re.escape(version)}/.*/({_ANY_DRIVER})[.]ko(?:[.]\w+)?\Z")
+    listed = [own.search(line.rstrip()) for line in appliance.run([lister, initramfs]).splitlines()]
+    names = {match[1].replace("-", "_") for match in listed if match}
+    return tuple(name for name in DRIVERS if name in names)
+
+
+def driver(line: str) -> str:
+    """`kernel/drivers/block/xen-blkfront.ko.xz: ...` as `xen_blkfront`."""
+    return line.partition(":")[0].rpartition("/")[2].partition(".")[0].replace("-", "_")
