@@ -18,7 +18,7 @@ from schemas.errors import IntegrityViolated
 from schemas.problem import written
 
 Kind = Literal[
-    "spec", "outputs", "manifest", "event", "drill", "drill_request", "drift", "plan", "changes", "inspection"
+    "spec", "outputs", "manifest", "event", "drill", "drill_request", "drift", "plan", "changes", "inspection", "guests"
 ]
 Model = TypeVar("Model")
 

@@ -106,17 +106,72 @@ class DeviceUnmatched(Refused):
         self.reason = reason
 
 
-class DriverMissing(Refused):
-    """A kernel of the guest has no driver for EC2's disks."""
+class GuestUnlisted(Refused):
+    """The guest's release is not in the support matrix (schemas/guests.json)."""
 
-    def __init__(self, product: str, kernels: str, driver: str) -> None:
+    def __init__(self, product: str, distribution: str, version: str) -> None:
         super().__init__(
-            f"No kernel of {product} ({kernels}) has the driver {driver}, without which EC2's disks stay unseen.",
+            f"{product} ({f'{distribution} {version}'.strip() or 'no release file'}) is not in the support matrix.",
+            "See docs/guests.md. Set `guest: {unlisted: try}` in the spec to have it converted by what it is made of.",
+        )
+        self.product = product
+        self.distribution = distribution
+        self.version = version
+
+
+class RootUnsupported(Refused):
+    """The root file system is of a type that hotadd does not convert."""
+
+    def __init__(self, device: str, type: str, supported: str) -> None:
+        super().__init__(
+            f"The root file system on {device} is {type}; guests with {supported} are supported.",
+            "Leave this machine to another tool.",
+        )
+        self.device = device
+        self.type = type
+        self.supported = supported
+
+
+class PartitionTableUnfit(Refused):
+    """The root lies on a disk without a partition table that EC2's firmware reads."""
+
+    def __init__(self, device: str, table: str, supported: str) -> None:
+        super().__init__(
+            f"The disk of {device} has a partition table of the kind {table}; {supported} are supported.",
+            "Leave this machine to another tool.",
+        )
+        self.device = device
+        self.table = table
+        self.supported = supported
+
+
+class HypervisorUnfit(Refused):
+    """The destination's type runs on a hypervisor for which the guest lacks drivers."""
+
+    def __init__(self, product: str, hypervisor: str, reason: str) -> None:
+        other = "xen" if hypervisor == "nitro" else "nitro"
+        super().__init__(
+            f"{product} does not boot on instance types of the hypervisor {hypervisor}: {reason}.",
+            f"Install a newer kernel in the guest first, or take a type of the other hypervisor ({other}), if "
+            "`hotadd inspect` says that it boots there.",
+        )
+        self.product = product
+        self.hypervisor = hypervisor
+        self.reason = reason
+
+
+class DriverMissing(Refused):
+    """The default kernel of a guest has not the drivers of any of EC2's hypervisors."""
+
+    def __init__(self, product: str, kernel: str, drivers: str) -> None:
+        super().__init__(
+            f"The default kernel of {product} ({kernel}) lacks drivers for EC2's disks and network cards, on Nitro and "
+            f"on Xen ({drivers}).",
             "Install a newer kernel in the guest first.",
         )
         self.product = product
-        self.kernels = kernels
-        self.driver = driver
+        self.kernel = kernel
+        self.drivers = drivers
 
 
 class NoSpace(Refused):
@@ -199,6 +254,7 @@ class _Kinds:
     every: ClassVar[tuple[type[HotaddError], ...]] = (
         *(GuestUnknown, FamilyUnsupported, OsMismatch, FirmwareMismatch, StaticNetwork, NetworkUnknown),
         *(BootLoaderUnknown, DeviceUnmatched, DriverMissing, NoSpace, FileSystemDamaged, FileTooBig),
+        *(GuestUnlisted, RootUnsupported, PartitionTableUnfit, HypervisorUnfit),
         *(ConversionFailed, InitramfsIncomplete, OverlayDamaged, WriteNotKept),
     )
 

@@ -17,6 +17,7 @@ from schemas.document import Kind, validator
 from schemas.drift import Drift
 from schemas.drill import DrillRequest, DrillVerdict
 from schemas.event import Event
+from schemas.guests import Matrix
 from schemas.inspection import Inspection
 from schemas.limits import LIMITS
 from schemas.manifest import Manifest
@@ -37,6 +38,7 @@ MODELS: dict[Kind, type] = {
     "plan": PlanDocument,
     "changes": ChangeList,
     "inspection": Inspection,
+    "guests": Matrix,
 }
 TYPES = {str: "string", int: "integer", bool: "boolean", float: "number"}
 

@@ -1,0 +1,75 @@
+"""Whether a guest boots on EC2, and on which of its hypervisors: by the support matrix and the default kernel. Pure.
+
+Nitro shows its volumes as NVMe devices and its network as ENA; without either driver the guest stands still or stays
+unreachable. Xen shows emulated devices at the start only, then block and net front ends (EC2 User Guide, "Instances
+built on the AWS Nitro System", "Xen-based instances").
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runner.guest.facts import GuestFacts, Hypervisor, Options
+from runner.guest.refusals import DriverMissing, GuestUnlisted, HypervisorUnfit, PartitionTableUnfit, RootUnsupported
+from runner.guest.support import default_kernel, row_of
+from schemas.guests import Boots, WindowsRow, matrix
+
+_NEEDED: dict[Hypervisor, tuple[str, ...]] = {"nitro": ("nvme", "ena"), "xen": ("xen_blkfront", "xen_netfront")}
+HYPERVISORS: tuple[Hypervisor, ...] = ("nitro", "xen")
+
+
+@dataclass(frozen=True)
+class Fitness:
+    """What one hypervisor's machines would make of the guest. `reason` is empty when it boots there."""
+
+    hypervisor: Hypervisor
+    reason: str
+
+    @property
+    def boots(self) -> bool:
+        """Whether the guest's default kernel has what it needs there."""
+        return not self.reason
+
+
+def fitness(facts: GuestFacts, hypervisor: Hypervisor) -> Fitness:
+    """Whether the guest's default kernel (on Windows: the drivers there are for its release) boots on a hypervisor."""
+    row = row_of(facts)
+    if facts.os == "windows":
+        told: Boots = getattr(row, hypervisor) if isinstance(row, WindowsRow) else "no"
+        return Fitness(hypervisor, "" if told != "no" else f"there are no drivers for it ({facts.product})")
+    kernel = default_kernel(facts)
+    if kernel is None:
+        return Fitness(hypervisor, "no kernel was found")
+    missing = [name for name in _NEEDED[hypervisor] if name not in (*kernel.loadable, *kernel.builtin)]
+    without = f"its default kernel {kernel.version} has no {' and no '.join(missing)}"
+    return Fitness(hypervisor, without if missing else "")
+
+
+def check(facts: GuestFacts, options: Options) -> None:
+    """Raise the refusal that the matrix or the hypervisors have for a guest whose system was found.
+
+    With `options.hypervisor` None either of them will do.
+    """
+    if row_of(facts) is None and options.unlisted == "refuse":
+        raise GuestUnlisted(facts.product, facts.distribution, facts.version)
+    _check_layout(facts)
+    asked = (options.hypervisor,) if options.hypervisor else HYPERVISORS
+    told = [fitness(facts, hypervisor) for hypervisor in asked]
+    if any(one.boots for one in told):
+        return
+    kernel = default_kernel(facts)
+    if options.hypervisor is None:
+        missing = ", ".join(name for hypervisor in asked for name in _NEEDED[hypervisor])
+        raise DriverMissing(facts.product, kernel.version if kernel else "none found", missing)
+    raise HypervisorUnfit(facts.product, options.hypervisor, told[0].reason)
+
+
+def _check_layout(facts: GuestFacts) -> None:
+    root = next((fs for fs in facts.file_systems if fs.device == facts.root), None)
+    if facts.os != "linux" or root is None:
+        return
+    if root.type not in matrix().file_systems:
+        raise RootUnsupported(root.device, root.type, ", ".join(matrix().file_systems))
+    table = facts.tables[root.disk] if root.disk is not None and root.disk < len(facts.tables) else "dos"
+    if table not in matrix().tables:
+        raise PartitionTableUnfit(root.device, table or "none", ", ".join(matrix().tables))
