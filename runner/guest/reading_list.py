@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from runner.guest import grub, linux
-from runner.guest.families import initramfs_tools
-
-DRIVERS = initramfs_tools.DRIVERS
-LIST_INITRAMFS = "/usr/bin/lsinitramfs"
+from runner.guest import grub, linux, support
+from runner.guest.families import dracut, initramfs_tools
 
 FILES = (
-    "/etc/os-release",
-    "/etc/debian_version",
+    *support.FILES,
     *grub.CONFIGS,
     grub.DEFAULTS,
     grub.DEVICE_MAP,
     initramfs_tools.MODULES,
     initramfs_tools.MAIN_CONFIG,
+    *dracut.FILES,
     *linux.FILES,
 )
 # (directory, regular expression for the whole name)
@@ -26,5 +23,6 @@ DIRECTORIES = (
 # Only looked for, not read.
 PATHS = (
     initramfs_tools.UPDATE,
+    *dracut.PATHS,
     *linux.PATHS,
 )

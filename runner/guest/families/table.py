@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from runner.guest import verdict
 from runner.guest.edits import Decision
 from runner.guest.facts import GuestFacts, Options
-from runner.guest.families import initramfs_tools
+from runner.guest.families import dracut, initramfs_tools
 from runner.guest.refusals import FamilyUnsupported, FirmwareMismatch, GuestUnknown, NoSpace, OsMismatch
 
 
@@ -20,7 +21,10 @@ class Family:
     decide: Callable[[GuestFacts, Options], Decision]
 
 
-FAMILIES = (Family("initramfs-tools", initramfs_tools.is_family, initramfs_tools.decide),)
+FAMILIES = (
+    Family("initramfs-tools", initramfs_tools.is_family, initramfs_tools.decide),
+    Family("dracut", dracut.is_family, dracut.decide),
+)
 
 
 def decide(facts: GuestFacts, options: Options) -> Decision:
@@ -29,6 +33,7 @@ def decide(facts: GuestFacts, options: Options) -> Decision:
         raise GuestUnknown(", ".join(f"{fs.device} {fs.type}" for fs in facts.file_systems) or "none")
     if options.os not in (None, facts.os):
         raise OsMismatch(str(options.os), facts.os)
+    verdict.check(facts, options)
     family = next((each for each in FAMILIES if each.is_family(facts)), None)
     if family is None:
         raise FamilyUnsupported(facts.product)
