@@ -67,8 +67,8 @@ def _account(info: LabInfo) -> dict[str, Any]:
 
 
 def _digests(info: LabInfo) -> dict[str, str]:
-    """What the snapshots' files hold, as sha256sum has it."""
-    files = sorted((info.directory / "snapshots").glob("*.raw"))
+    """What the snapshots' files hold, as sha256sum has it. The AMIs' snapshots, 200 GB of holes, are left out."""
+    files = sorted(path for path in (info.directory / "snapshots").glob("*.raw") if path.stat().st_blocks)
     done = subprocess.run(["sha256sum", *files], capture_output=True, text=True, check=True, timeout=600)
     return dict(reversed(line.split()) for line in done.stdout.splitlines())
 
