@@ -18,7 +18,18 @@ from schemas.errors import IntegrityViolated
 from schemas.problem import written
 
 Kind = Literal[
-    "spec", "outputs", "manifest", "event", "drill", "drill_request", "drift", "plan", "changes", "inspection", "guests"
+    "spec",
+    "outputs",
+    "manifest",
+    "event",
+    "drill",
+    "drill_request",
+    "drift",
+    "plan",
+    "changes",
+    "inspection",
+    "guests",
+    "drivers",
 ]
 Model = TypeVar("Model")
 

@@ -16,6 +16,7 @@ from schemas.changes import ChangeList
 from schemas.document import Kind, validator
 from schemas.drift import Drift
 from schemas.drill import DrillRequest, DrillVerdict
+from schemas.drivers import DriversLock
 from schemas.event import Event
 from schemas.guests import Matrix
 from schemas.inspection import Inspection
@@ -39,6 +40,7 @@ MODELS: dict[Kind, type] = {
     "changes": ChangeList,
     "inspection": Inspection,
     "guests": Matrix,
+    "drivers": DriversLock,
 }
 TYPES = {str: "string", int: "integer", bool: "boolean", float: "number"}
 
