@@ -1,0 +1,159 @@
+"""What the archives of a bundle hold for each Windows: the drivers of their INF files, and the installers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from runner.guest.windows.archive import Archive
+from runner.guest.windows.bundle_refusals import ArchiveHostile
+from runner.guest.windows.driver import Driver
+from runner.guest.windows.inf import Inf
+from runner.guest.windows.install import Match, Place, Target, drivers_of
+from runner.guest.windows.kit import HOME, Installer, Kit, Payload
+from runner.guest.windows.releases import Release, Wanted
+from schemas.drivers import LockedPackage, Product
+
+_WORKSTATION, _SERVER = 1, 3  # product types of TargetOSVersion
+_MACHINE_AMD64 = 0x8664  # IMAGE_FILE_MACHINE_AMD64 of the PE format
+# Amazon's PCI vendor, and the class of devices that each package's driver is for.
+_VENDOR = "PCI\\VEN_1D0F&"
+_SERVICE_CLASS = {"nvme": "scsiadapter", "ena": "net"}
+# Quietly, and without a reboot of their own: the first boot does one when all are through. %~dp0 is its directory.
+_COMMANDS: dict[Product, tuple[str, str]] = {
+    "pv": (".msi", 'msiexec.exe /i "%~dp0{path}" /qn /norestart /l*v "%~dp0{name}.log"'),
+    "ec2launch": (".msi", 'msiexec.exe /i "%~dp0{path}" /qn /norestart /l*v "%~dp0{name}.log"'),
+    "ec2config": (".exe", '"%~dp0{path}" /install /quiet /norestart'),
+}
+_MSI_NAME = "AmazonEC2Launch.msi"
+# Paths stand in quotes in a script of cmd: a percent sign or a quote would end what is meant.
+_SAFE_PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9 ._()/-]{0,200}", re.ASCII)
+
+
+class Contents:
+    """All archives of a bundle, opened, and their INF files, parsed."""
+
+    def __init__(self, directory: Path, packages: Sequence[LockedPackage]) -> None:
+        self._directory = directory
+        self._packages = {Wanted(each.product, each.wanted): each for each in packages}
+        self._archives: dict[str, Archive] = {}
+        self._infs: dict[str, tuple[tuple[Place, Inf], ...]] = {}
+
+    def __enter__(self) -> Contents:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for archive in self._archives.values():
+            archive.__exit__()
+
+    def missing(self, release: Release) -> list[str]:
+        """The packages (or the drivers in them) that a release lacks, in words."""
+        said = []
+        for wanted in release.packages:
+            if wanted not in self._packages:
+                said.append(f"{wanted.product} {wanted.version}")
+            elif wanted.product in _SERVICE_CLASS and not self._drivers(wanted, release):
+                said.append(f"a driver for it in {self._packages[wanted].file}")
+        return said
+
+    def kit(self, release: Release) -> Kit:
+        """What a release takes; nothing of it is missing."""
+        boot: tuple[Driver, ...] = ()
+        boot_files: list[Payload] = []
+        staged: list[Payload] = []
+        infs: list[str] = []
+        installers: list[Installer] = []
+        for wanted in release.packages:
+            package = self._packages[wanted]
+            if wanted.product not in _SERVICE_CLASS:
+                payload, installer = self._installer(wanted.product, package)
+                staged.append(payload)
+                installers.append(installer)
+                continue
+            drivers = self._drivers(wanted, release)
+            for driver in drivers:
+                files = self._staged(wanted.product, driver)
+                staged += [each for each in files if each not in staged]
+                infs += [each.path for each in files if each.member == driver.inf and each.path not in infs]
+            if wanted.product == "nvme":
+                boot = drivers
+                boot_files = [self._binary(driver) for driver in drivers]
+        return Kit(release.name, boot, tuple(boot_files), tuple(staged), tuple(infs), tuple(installers))
+
+    def _archive(self, file: str) -> Archive:
+        if file not in self._archives:
+            self._archives[file] = Archive(self._directory / file)
+        return self._archives[file]
+
+    def _parsed(self, file: str) -> tuple[tuple[Place, Inf], ...]:
+        if file not in self._infs:
+            archive = self._archive(file)
+            paths = [member for member in archive.members if member.lower().endswith(".inf")]
+            self._infs[file] = tuple(
+                (Place(file, path, archive.members), Inf(f"{file}: {path}", archive.read(path))) for path in paths
+            )
+        return self._infs[file]
+
+    def _drivers(self, wanted: Wanted, release: Release) -> tuple[Driver, ...]:
+        """The best driver for each service that a package has for a release."""
+        target = Target(*release.nt, release.builds[0], _WORKSTATION if release.client else _SERVER)
+        file = self._packages[wanted].file
+        best: dict[str, Match] = {}
+        for match in [each for place, inf in self._parsed(file) for each in drivers_of(inf, place, target)]:
+            driver = match.driver
+            ours = any(each.startswith(_VENDOR) for each in driver.hardware_ids)
+            if ours and driver.class_name.lower() == _SERVICE_CLASS[wanted.product]:
+                service = driver.service.lower()
+                best[service] = max(best.get(service, match), match, key=_quality)
+        return tuple(match.driver for match in best.values())
+
+    def _staged(self, product: Product, driver: Driver) -> list[Payload]:
+        """All that pnputil needs to add a driver: its INF with its catalog and files, in the archive's own order."""
+        above = driver.inf.rpartition("/")[0]
+        members = dict.fromkeys(
+            each for each in (driver.inf, driver.catalog, *(f.member for f in driver.files)) if each
+        )
+        return [self._payload(driver.archive, member, f"{product}/{_below(member, above)}") for member in members]
+
+    def _binary(self, driver: Driver) -> Payload:
+        """The service's own file, checked to be for 64-bit Windows. Raises `ArchiveHostile`."""
+        member = next((each.member for each in driver.files if each.name.lower() == driver.sys.lower()), None)
+        if member is None or not _is_amd64(self._archive(driver.archive).read(member)):
+            raise ArchiveHostile(driver.archive, f"{driver.sys} is missing, or no driver of 64-bit Windows")
+        return Payload(driver.archive, member, f"/Windows/System32/drivers/{driver.sys}", self._size(driver, member))
+
+    def _size(self, driver: Driver, member: str) -> int:
+        return self._archive(driver.archive).size(member)
+
+    def _payload(self, file: str, member: str, place: str) -> Payload:
+        if not _SAFE_PATH.fullmatch(place):
+            raise ArchiveHostile(file, f"the path {member[:120]!r} has characters that a script may not hold")
+        return Payload(file, member, f"{HOME}/{place}", self._archive(file).size(member))
+
+    def _installer(self, product: Product, package: LockedPackage) -> tuple[Payload, Installer]:
+        suffix, command = _COMMANDS[product]
+        if package.file.endswith(".msi"):  # under its own name: Windows Installer looks for a package by that
+            payload = Payload(package.file, "", f"{HOME}/{product}/{_MSI_NAME}", package.bytes)
+        else:
+            members = [each for each in self._archive(package.file).members if each.lower().endswith(suffix)]
+            if len(members) != 1:
+                raise ArchiveHostile(package.file, f"it holds {len(members)} files of the kind *{suffix}, not one")
+            payload = self._payload(package.file, members[0], f"{product}/{members[0].rpartition('/')[2]}")
+        path = payload.path.removeprefix(f"{HOME}/").replace("/", "\\")
+        return payload, Installer(product, command.format(path=path, name=product))
+
+
+def _quality(match: Match) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    return match.rank, tuple(int(part) for part in match.driver.version.split("."))
+
+
+def _below(member: str, above: str) -> str:
+    return member[len(above) + 1 :] if above else member
+
+
+def _is_amd64(data: bytes) -> bool:
+    """Whether it is a PE file for x64: "MZ", the offset of "PE" at 0x3c, the machine after it (PE format, MS docs)."""
+    header = int.from_bytes(data[0x3C:0x40], "little")
+    machine = int.from_bytes(data[header + 4 : header + 6], "little")
+    return data[:2] == b"MZ" and data[header : header + 4] == b"PE\0\0" and machine == _MACHINE_AMD64
