@@ -8,7 +8,7 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-
 # What `make test-fast` leaves out: everything that starts a process or takes its time.
 FAST := not (terraform or guestfs or boot or lab or node or process or thorough or slow)
 
-.PHONY: setup demo test test-fast test-all bench fuzz lint lock clean
+.PHONY: setup demo test test-fast test-all bench fuzz guests-page lint lock clean
 
 setup:
 	@.ci/setup
@@ -35,6 +35,10 @@ bench: setup
 # The readers of images that nobody vouches for, a minute in all; what fails is kept in tests/runner/blocks/crashes.
 fuzz: setup
 	PYTHONPATH=. $(BIN)/python tests/fuzz/run.py --seconds 60
+
+# The tables of docs/guests.md, from the support matrix.
+guests-page: setup
+	$(BIN)/python -m runner.guest.support_page docs/guests.md
 
 lint: setup
 	$(BIN)/ruff check .

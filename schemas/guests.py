@@ -12,7 +12,7 @@ from typing import Literal
 
 from schemas.document import read_document
 
-Boots = Literal["yes", "newer kernel", "no"]
+Boots = Literal["yes", "by kernel", "no"]
 NetworkSystem = Literal["ifcfg", "ifupdown", "netplan", "networkd", "networkmanager", "wicked"]
 
 

@@ -13,6 +13,7 @@ DiskFormat = Literal["raw", "vmdk", "ova", "ovf", "qcow2", "vhd", "vhdx"]
 Firmware = Literal["bios", "uefi"]
 GuestOs = Literal["linux", "windows"]
 NetworkPolicy = Literal["keep", "dhcp"]
+UnlistedPolicy = Literal["refuse", "try"]
 Verify = Literal["none", "written", "full"]
 Zeroes = Literal["auto", "skip", "write"]
 FindBy = Literal["auto", "snapshot", "read"]
@@ -132,6 +133,13 @@ class CopyLimits:
 
 
 @dataclass(frozen=True)
+class GuestPolicy:
+    """How the guest is judged and made bootable. `unlisted`: a guest whose release is not in the support matrix."""
+
+    unlisted: UnlistedPolicy = "refuse"
+
+
+@dataclass(frozen=True)
 class Integrity:
     """How many generations of integrity snapshots are kept, and how an incremental finds what the volumes became."""
 
@@ -176,6 +184,7 @@ class Spec:
     destination: Destination
     backend: Backend
     network: NetworkPolicy = "keep"
+    guest: GuestPolicy = field(default_factory=GuestPolicy)
     start: bool = True
     protect: bool = False
     verify: Verify = "none"

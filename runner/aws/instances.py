@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from runner.aws.account import Account, aws_errors
 from runner.aws.waiting import wait_for
@@ -167,13 +167,17 @@ def console(account: Account, instance_id: str) -> str:
 
 @dataclass(frozen=True)
 class TypeLimits:
-    """What an instance type takes: volumes attached at most, and whether network interfaces count with them."""
+    """What an instance type takes: volumes attached at most, and whether network interfaces count with them.
+
+    `hypervisor` is nitro or xen. A bare-metal type has none and shows its volumes and network as Nitro does.
+    """
 
     type: str
     volumes: int
     shared_with_interfaces: bool
     architectures: tuple[str, ...]
     boot_modes: tuple[str, ...]
+    hypervisor: Literal["nitro", "xen"] = "nitro"
 
 
 def find_type(account: Account, instance_type: str) -> TypeLimits | None:
@@ -194,6 +198,7 @@ def find_type(account: Account, instance_type: str) -> TypeLimits | None:
         shared_with_interfaces=ebs.get("AttachmentLimitType", "shared") == "shared",
         architectures=tuple(raw.get("ProcessorInfo", {}).get("SupportedArchitectures", [])),
         boot_modes=tuple(raw.get("SupportedBootModes", [])),
+        hypervisor="xen" if raw.get("Hypervisor") == "xen" else "nitro",
     )
 
 

@@ -7,6 +7,7 @@ phases are the machine's own, on a stack of its own; a drill that dies is not go
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from runner.guest.conversion import check, commit, prepare
@@ -40,7 +41,7 @@ def inject_copies(job: Job) -> None:
     devices: dict[str, Path] = {
         disk: find_device(volume, outputs.access_node_id, job.stop) for disk, volume in outputs.volumes.items()
     }
-    options = guest_options(job.spec)
+    options = replace(guest_options(job.spec), hypervisor=check_destination(job).hypervisor)
     made = prepare(guest_disks(job.spec, devices), options, job.generation_directory)
     check(made.facts, options)
     commit(made.disks, devices)

@@ -42,4 +42,4 @@ def source_device(location: str, format: str, member: str, account: Account) -> 
 
 def guest_options(spec: Spec) -> Options:
     """What the spec wants of the conversion."""
-    return Options(network=spec.network, os=spec.source.os, firmware=spec.source.firmware)
+    return Options(network=spec.network, os=spec.source.os, firmware=spec.source.firmware, unlisted=spec.guest.unlisted)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 
-from runner.aws.instances import Instance, find_instance, find_type, zones_of_subnets
+from runner.aws.instances import Instance, TypeLimits, find_instance, find_type, zones_of_subnets
 from runner.aws.volumes import find_by_ids
 from runner.guest.conversion import check, inspect
 from runner.phases.basis import check_base, check_spec
@@ -98,13 +99,14 @@ def preflight(job: Job) -> None:
     outputs = project.outputs()
     if data_is_due:
         check_base(job, outputs)
-    check_destination(job)
+    destination = check_destination(job)
     check_known(job, project)
     root_device = check_shell(job.account, job.spec)
     slots = reserve_slots(job, outputs) if data_is_due else placement(job, outputs).slots
     write_record(placement_file(job.home.work), Placement(slots, root_device))
     if source_is_due:
-        check(inspect(guest_disks(job.spec), job.generation_directory), guest_options(job.spec))
+        options = replace(guest_options(job.spec), hypervisor=destination.hypervisor)
+        check(inspect(guest_disks(job.spec), job.generation_directory), options)
 
 
 def reserve_slots(job: Job, outputs: Outputs | None) -> dict[str, str]:
@@ -142,8 +144,11 @@ def check_node(job: Job) -> Instance:
     return node
 
 
-def check_destination(job: Job) -> None:
-    """Raise `SubnetElsewhere`, `TypeUnknown` or `TooManyDisks` when the destination cannot be as the spec says."""
+def check_destination(job: Job) -> TypeLimits:
+    """What the destination's type is and takes.
+
+    Raises `SubnetElsewhere`, `TypeUnknown` or `TooManyDisks` when the destination cannot be as the spec says.
+    """
     wanted = job.spec.destination
     zone = zones_of_subnets(job.account, [wanted.subnet_id]).get(wanted.subnet_id, "")
     if zone != job.spec.availability_zone:
@@ -154,6 +159,7 @@ def check_destination(job: Job) -> None:
     disks = len(job.spec.source.disks)
     if disks > limits.volumes:
         raise TooManyDisks(disks, limits.volumes, f"the destination's type {limits.type}")
+    return limits
 
 
 def _held_slots(job: Job, outputs: Outputs, node: Instance) -> dict[str, str]:
