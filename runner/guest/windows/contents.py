@@ -20,11 +20,11 @@ _MACHINE_AMD64 = 0x8664  # IMAGE_FILE_MACHINE_AMD64 of the PE format
 # Amazon's PCI vendor, and the class of devices that each package's driver is for.
 _VENDOR = "PCI\\VEN_1D0F&"
 _SERVICE_CLASS = {"nvme": "scsiadapter", "ena": "net"}
-# Quietly, and without a reboot of their own: the first boot does one when all are through. %~dp0 is its directory.
+# Quietly, and without a reboot of their own: the first boot does one when all are through. %HERE% is its directory.
 _COMMANDS: dict[Product, tuple[str, str]] = {
-    "pv": (".msi", 'msiexec.exe /i "%~dp0{path}" /qn /norestart /l*v "%~dp0{name}.log"'),
-    "ec2launch": (".msi", 'msiexec.exe /i "%~dp0{path}" /qn /norestart /l*v "%~dp0{name}.log"'),
-    "ec2config": (".exe", '"%~dp0{path}" /install /quiet /norestart'),
+    "pv": (".msi", 'msiexec.exe /i "%HERE%{path}" /qn /norestart /l*v "%HERE%{name}.log"'),
+    "ec2launch": (".msi", 'msiexec.exe /i "%HERE%{path}" /qn /norestart /l*v "%HERE%{name}.log"'),
+    "ec2config": (".exe", '"%HERE%{path}" /install /quiet /norestart'),
 }
 _MSI_NAME = "AmazonEC2Launch.msi"
 # Paths stand in quotes in a script of cmd: a percent sign or a quote would end what is meant.

@@ -1,0 +1,61 @@
+@echo off
+rem Written by hotadd. Runs once as SYSTEM at the first boot on EC2, installs what is beside it, and removes itself.
+setlocal EnableExtensions DisableDelayedExpansion
+set "HERE=%~dp0"
+set "SYS=%SystemRoot%\System32"
+set "LOG=%HERE%first-boot.log"
+set "TRIES_MOST=3"
+set "FAILED="
+set "REBOOT="
+cd /d "%HERE%"
+set "TRIES="
+if exist tries.txt set /p TRIES=<tries.txt
+set /a TRIES+=1
+>tries.txt echo %TRIES%
+call :say try %TRIES% of %TRIES_MOST% on %COMPUTERNAME%
+rem The services that start by themselves are still starting, and installers need some of them.
+"%SYS%\ping.exe" -n 16 127.0.0.1 >nul
+
+{{steps}}
+if not defined FAILED goto :finish
+if %TRIES% GEQ %TRIES_MOST% goto :give_up
+call :say something failed; rebooting, then once more
+"%SYS%\shutdown.exe" /r /t 15 /d p:2:4 /c "hotadd: first boot on EC2, try %TRIES%"
+exit /b 1
+
+:give_up
+call :say giving up after %TRIES% tries; what failed is above, its installers are in %HERE%
+call :settle
+exit /b 1
+
+:finish
+call :say all is installed
+call :settle
+for /d %%D in ("%HERE%*") do rd /s /q "%%D"
+del /q "%HERE%*.done" "%HERE%tries.txt" 2>nul
+if not defined REBOOT goto :leave
+call :say rebooting, as an installer asked for it
+"%SYS%\shutdown.exe" /r /t 15 /d p:2:4 /c "hotadd: first boot on EC2 is through"
+:leave
+(goto) 2>nul & del /q "%~f0"
+
+:settle
+{{settle}}
+"%SYS%\sc.exe" delete {{service}} >>"%LOG%" 2>&1
+exit /b 0
+
+:say
+>>"%LOG%" echo %DATE% %TIME% %*
+exit /b 0
+
+:result
+rem %1 what, %2 its exit code: 0; 3010 and 1641 want a reboot; 259 no device here takes it; 1605 is not installed.
+call :say %1: exit code %2
+if "%2"=="3010" set "REBOOT=1"
+if "%2"=="1641" set "REBOOT=1"
+for %%C in (0 3010 1641 259 1605) do if "%2"=="%%C" goto :done
+set "FAILED=%FAILED% %1"
+exit /b 1
+:done
+>"%1.done" echo %2
+exit /b 0

@@ -1,0 +1,160 @@
+"""What Windows does once, at its first boot on EC2: the script, and the service that starts it. Pure.
+
+Why a service whose program is cmd.exe, and how it outlives the service manager's patience: docs/adr/0016.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from importlib.resources import files
+
+from runner.guest.facts import TextFile
+from runner.guest.windows.changes import Change, dword, expand_sz, sz
+from runner.guest.windows.kit import HOME, Kit
+
+SERVICE = "hotadd-first-boot"
+AUTO_REBOOT_BEFORE = "AutoRebootBefore"
+SCRIPT = f"{HOME}/first-boot.cmd"
+_LAUNCH_SETTINGS = f"{HOME}/agent-config.yml"
+# Read now: once a worker is confined, this checkout may be unreadable.
+_FRAME = files("runner.guest.windows").joinpath("first_boot.cmd").read_text(encoding="ascii")
+
+# SERVICE_WIN32_OWN_PROCESS, SERVICE_AUTO_START and SERVICE_ERROR_IGNORE of winnt.h.
+_OWN_PROCESS, _AUTO_START, _ERROR_IGNORE = 0x10, 2, 0
+_CMD = r"%SystemRoot%\System32\cmd.exe"
+_IMAGE = rf'{_CMD} /d /c start "hotadd" /b {_CMD} /d /c "%SystemRoot%\hotadd\first-boot.cmd"'
+
+_PRODUCT_CODE = re.compile(r"\{[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\}", re.ASCII)
+_REGISTRY_KEY = re.compile(r"SYSTEM(?:\\[A-Za-z0-9_{}.+ -]{1,200}){1,12}", re.ASCII)
+_CRASH_CONTROL = r"HKLM\SYSTEM\CurrentControlSet\Control\CrashControl"
+
+# EC2Launch v2 leaves a configuration alone that is there when it is installed ("Install the latest version of EC2Launch
+# v2"). Its own would set a new Administrator password, grow the system volume and change the DNS suffix, all of which a
+# replica has from its source.
+_LAUNCH_CONFIGURATION = """\
+version: 1.0
+config:
+  - stage: postReady
+    tasks:
+      - task: startSsm
+"""
+
+
+@dataclass(frozen=True)
+class Queue:
+    """What the first boot has to do beside installing a kit.
+
+    `old_pnputil` is for Windows before 10. `auto_reboot` is CrashControl's AutoReboot as the source has it, None for no
+    such value; in a guest that was converted before, `service` keeps it under the name `AUTO_REBOOT_BEFORE`.
+    `uninstall` are product codes of programs to remove, `stubs` keys below HKEY_LOCAL_MACHINE that stood in for a
+    driver package until it is installed.
+    """
+
+    old_pnputil: bool
+    auto_reboot: int | None
+    uninstall: tuple[str, ...] = ()
+    stubs: tuple[str, ...] = ()
+
+
+def service(control_set: str, auto_reboot: int | None) -> tuple[Change, ...]:
+    """The registry values that make the service start the script at each boot, until the script removes it.
+
+    `auto_reboot` is that of the queue: it is kept here, so that a second conversion knows what the source had.
+    """
+    key = (control_set, "Services", SERVICE)
+    why = "installs the rest at the first boot"
+    return (
+        dword(key, "Type", _OWN_PROCESS, why),
+        dword(key, "Start", _AUTO_START, why),
+        dword(key, "ErrorControl", _ERROR_IGNORE, why),
+        expand_sz(key, "ImagePath", _IMAGE, why),
+        sz(key, "DisplayName", "hotadd: first boot on EC2", why),
+        sz(key, "Description", "Installs EC2's drivers and agent once, then removes itself.", why),
+        sz(key, "ObjectName", "LocalSystem", why),
+        *([] if auto_reboot is None else [dword(key, AUTO_REBOOT_BEFORE, auto_reboot, why)]),
+    )
+
+
+def texts(kit: Kit, queue: Queue) -> tuple[TextFile, ...]:
+    """The files to write beside what the kit stages: `SCRIPT`, and a configuration for EC2Launch v2. ASCII.
+
+    Raises `ValueError` for a product code or a key that is none: those come out of the guest's own registry.
+    """
+    _check(queue)
+    written = [TextFile(SCRIPT, _script(kit, queue))]
+    if any(each.name == "ec2launch" for each in kit.installers):
+        written.append(TextFile(_LAUNCH_SETTINGS, _LAUNCH_CONFIGURATION))
+    return tuple(written)
+
+
+def _script(kit: Kit, queue: Queue) -> str:
+    steps = [_driver(inf, queue.old_pnputil) for inf in kit.infs]
+    if queue.stubs:
+        steps.append(_stubs(queue.stubs, kit.infs))
+    steps += [_installer(each.name, each.command) for each in kit.installers]
+    steps += [_uninstaller(code) for code in queue.uninstall]
+    text = _FRAME.replace("{{steps}}", "\n".join(steps)).replace("{{settle}}", _auto_reboot(queue.auto_reboot))
+    return text.replace("{{service}}", SERVICE).replace("\n", "\r\n")
+
+
+def _check(queue: Queue) -> None:
+    for what, rule, texts in (("product code", _PRODUCT_CODE, queue.uninstall), ("key", _REGISTRY_KEY, queue.stubs)):
+        for text in texts:
+            if not rule.fullmatch(text):
+                raise ValueError(f"{text[:80]!r} is no {what}")
+
+
+def _driver(inf: str, old: bool) -> str:
+    """Add a driver to the store and install it on the devices that are there ("PnPUtil Command Syntax")."""
+    path = _path(inf)
+    words = f'-i -a "{path}"' if old else f'/add-driver "{path}" /install'
+    return _step(_name(inf), f'"%SYS%\\pnputil.exe" {words} >>"%LOG%" 2>&1')
+
+
+def _stubs(stubs: tuple[str, ...], infs: tuple[str, ...]) -> str:
+    """Remove the stand-ins of a driver package once the driver itself is in the store."""
+    lines = [f'"%SYS%\\reg.exe" delete "HKLM\\{stub}" /f >>"%LOG%" 2>&1' for stub in stubs]
+    joined = "\n".join(f"if exist {_name(infs[0])}.done {line}" for line in lines)
+    return f"{joined}\n"
+
+
+def _installer(name: str, command: str) -> str:
+    before = ""
+    if name == "ec2launch":
+        folder = r"%ProgramData%\Amazon\EC2Launch\config"
+        before = (
+            f'if not exist "{folder}\\" md "{folder}"\n'
+            f'if not exist "{folder}\\agent-config.yml" copy /y "%HERE%agent-config.yml" "{folder}\\" >nul\n'
+        )
+    return before + _step(name, f'start "{name}" /wait {command}')
+
+
+def _uninstaller(code: str) -> str:
+    name = "remove-" + code.strip("{}").lower()
+    return _step(
+        name,
+        f'start "{name}" /wait msiexec.exe /x {code} /qn /norestart /l*v "%HERE%{name}.log" REBOOT=ReallySuppress',
+    )
+
+
+def _step(name: str, command: str) -> str:
+    """One thing that is done once; what happened decides whether the next boot does it again."""
+    after = f":after-{name}"
+    done = f"call :result {name} %ERRORLEVEL%"
+    return "\n".join((f"if exist {name}.done goto {after}", f"call :say {name}", command, done, after, ""))
+
+
+def _auto_reboot(before: int | None) -> str:
+    if before is None:
+        return f'"%SYS%\\reg.exe" delete "{_CRASH_CONTROL}" /v AutoReboot /f >>"%LOG%" 2>&1'
+    words = f"/v AutoReboot /t REG_DWORD /d {before} /f"
+    return f'"%SYS%\\reg.exe" add "{_CRASH_CONTROL}" {words} >>"%LOG%" 2>&1'
+
+
+def _path(payload: str) -> str:
+    return "%HERE%" + payload.removeprefix(f"{HOME}/").replace("/", "\\")
+
+
+def _name(inf: str) -> str:
+    return "driver-" + inf.removeprefix(f"{HOME}/").partition("/")[0]
