@@ -200,6 +200,16 @@ class Appliance:
         with doing(f"copying {path}"):
             self._g.cp_a(path, to)
 
+    def link(self, path: str) -> str | None:
+        """The target of a symbolic link, None when there is none."""
+        with doing(f"looking at {path}"):
+            return str(self._g.readlink(path)) if self._g.is_symlink(path) else None
+
+    def make_link(self, path: str, target: str) -> None:
+        """Make a symbolic link, in the place of one that is there."""
+        with doing(f"making the link {path}"):
+            self._g.ln_sf(target, path)
+
     def rename(self, path: str, to: str) -> None:
         """Rename a file."""
         with doing(f"renaming {path}"):

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from runner.guest.appliance import Appliance
-from runner.guest.edits import KEPT, Aside, Edit, Rebuild, Step, Write, record
+from runner.guest.edits import KEPT, Aside, Edit, Link, Move, Note, Rebuild, Relabel, Step, Write, record
 from runner.guest.kernels import packed_drivers
-from runner.guest.refusals import InitramfsIncomplete
+from runner.guest.refusals import ConversionFailed, InitramfsIncomplete
+from runner.guest.services.selinux import AUTORELABEL, RELABELS_AT_BOOT
 
 _SCRATCH = ("/var/tmp", "/tmp")
 
 
 def apply(appliance: Appliance, steps: Sequence[Step]) -> tuple[Edit, ...]:
     """Do the steps in the mounted guest; the record of them. Raises `ConversionFailed`, `InitramfsIncomplete`."""
+    edits = []
     for step in steps:
+        edit = record(step)
         match step:
             case Write(path, text, _, keep, mode, suffix):
                 if keep and appliance.exists(path) and not appliance.exists(path + suffix):
@@ -26,7 +29,26 @@ def apply(appliance: Appliance, steps: Sequence[Step]) -> tuple[Edit, ...]:
                 appliance.rename(path, path + suffix)
             case Rebuild():
                 _rebuild(appliance, step)
-    return tuple(record(step) for step in steps)
+            case Move(path, to, _):
+                appliance.rename(path, to)
+            case Link(path, target, _):
+                appliance.make_link(path, target)
+            case Relabel():
+                edit = _relabel(appliance, step)
+            case Note():
+                pass
+        edits.append(edit)
+    return tuple(edits)
+
+
+def _relabel(appliance: Appliance, step: Relabel) -> Edit:
+    try:
+        appliance.run((*step.command, *step.paths))
+    except ConversionFailed as failed:
+        # A policy that the guest's own tool cannot read: its init does it, as after a policy was installed.
+        appliance.write(AUTORELABEL, "")
+        return Edit(AUTORELABEL, "rewritten", f"{RELABELS_AT_BOOT} ({failed.said})")
+    return record(step)
 
 
 def _rebuild(appliance: Appliance, step: Rebuild) -> None:

@@ -49,7 +49,47 @@ class Rebuild:
     keep: bool = False
 
 
-Step = Write | Aside | Rebuild
+@dataclass(frozen=True)
+class Move:
+    """Rename a file to `to` in the same file system."""
+
+    path: str
+    to: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Link:
+    """Make a symbolic link, in the place of one that is there. `target` is read in the guest."""
+
+    path: str
+    target: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Relabel:
+    """Give `paths`, which steps before this one wrote, the SELinux labels that the guest's policy has for them.
+
+    `path` is the policy's file of contexts. `command` is the guest's own setfiles with it; the paths are added. Where
+    it fails the whole guest is relabelled at its first boot.
+    """
+
+    path: str
+    command: tuple[str, ...]
+    paths: tuple[str, ...]
+    why: str
+
+
+@dataclass(frozen=True)
+class Note:
+    """Do nothing: what an operator must know about a file that is left as it is."""
+
+    path: str
+    why: str
+
+
+Step = Write | Aside | Rebuild | Move | Link | Relabel | Note
 
 
 @dataclass(frozen=True)
@@ -79,3 +119,11 @@ def record(step: Step) -> Edit:
         case Rebuild(_, initramfs, command, _, why, _, keep):
             kept = f", the old one kept as {initramfs}{KEPT}" if keep else ""
             return Edit(initramfs, f"rebuilt by {shlex.join(command)}{kept}", why)
+        case Move(path, to, why):
+            return Edit(path, f"moved to {to}", why)
+        case Link(path, target, why):
+            return Edit(path, f"made a link to {target}", why)
+        case Relabel(path, command, paths, why):
+            return Edit(path, f"used by {command[0]} to label {len(paths)} files", why)
+        case Note(path, why):
+            return Edit(path, "left as it is", why)

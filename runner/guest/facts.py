@@ -10,6 +10,7 @@ from runner.guest.windows.facts import WindowsFacts
 
 Firmware = Literal["bios", "uefi"]
 Hypervisor = Literal["nitro", "xen"]
+CloudInit = Literal["limit", "keep"]
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Options:
     """What the user said about the guest. `os` is a hint (None: look); `firmware` is what the replica boots with.
 
     `hypervisor` is the destination type's (None: not known, either will do); `unlisted` says what becomes of a guest
-    that is not in the support matrix.
+    that is not in the support matrix; `cloud_init` "keep" leaves cloud-init as it is configured.
     """
 
     network: Literal["dhcp", "keep"]
@@ -25,6 +26,7 @@ class Options:
     firmware: Firmware = "bios"
     hypervisor: Hypervisor | None = None
     unlisted: Literal["refuse", "try"] = "refuse"
+    cloud_init: CloudInit = "limit"
 
 
 @dataclass(frozen=True)
@@ -46,12 +48,16 @@ class FileSystem:
 
 @dataclass(frozen=True)
 class Mount:
-    """A file system the guest itself lives on, with its free bytes before the first edit."""
+    """A file system the guest itself lives on, with its free bytes before the first edit.
+
+    `options` say which Btrfs subvolume (`subvol=@`); empty for all else.
+    """
 
     point: str
     device: str
     free: int
     size: int
+    options: str = ""
 
 
 @dataclass(frozen=True)
@@ -93,6 +99,14 @@ class TextFile:
 
 
 @dataclass(frozen=True)
+class SymbolicLink:
+    """A symbolic link that is there, with its target as it is written."""
+
+    path: str
+    target: str
+
+
+@dataclass(frozen=True)
 class GuestFacts:
     """One guest. `firmwares` are those its boot disk is laid out for; `paths` are the asked-for paths that exist.
 
@@ -114,6 +128,11 @@ class GuestFacts:
     tables: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     windows: WindowsFacts | None = None
+    links: tuple[SymbolicLink, ...] = ()
+
+    def link(self, path: str) -> str | None:
+        """The target of a symbolic link, None when there is none."""
+        return next((link.target for link in self.links if link.path == path), None)
 
     def text(self, path: str) -> str | None:
         """The text of a file, None when there is none."""

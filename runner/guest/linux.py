@@ -11,6 +11,7 @@ from runner.guest import fstab, serial_login
 from runner.guest.edits import Rebuild, Step
 from runner.guest.facts import GuestFacts, Options
 from runner.guest.network import table as network
+from runner.guest.services import cloudinit, firewall, selinux, vmware_tools
 
 # Files of which an initramfs holds a copy; see `changes_initramfs`.
 _COPIED: tuple[str, ...] = ()
@@ -19,20 +20,35 @@ FILES = (
     fstab.PATH,
     *serial_login.FILES,
     *network.FILES,
+    *cloudinit.FILES,
+    *firewall.FILES,
+    *selinux.FILES,
+    *vmware_tools.FILES,
 )
-DIRECTORIES = network.DIRECTORIES
+DIRECTORIES = (
+    *network.DIRECTORIES,
+    *firewall.DIRECTORIES,
+    *vmware_tools.DIRECTORIES,
+)
 PATHS = (
     *serial_login.PATHS,
     *network.PATHS,
+    *cloudinit.PATHS,
+    *selinux.PATHS,
+    *vmware_tools.PATHS,
 )
+LINKS = vmware_tools.LINKS
 
 
 def decide(facts: GuestFacts, options: Options) -> list[Step]:
-    """The steps, none on a guest that was converted before. Raises the refusal that applies."""
+    """The steps; on a guest that was converted before nothing but notes. Raises the refusal that applies."""
     return [
         *fstab.decide(facts),
         *network.decide(facts, options.network),
         *serial_login.decide(facts),
+        *cloudinit.decide(facts, options.cloud_init),
+        *vmware_tools.decide(facts),
+        *firewall.decide(facts),
     ]
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from runner.guest import devices, fstab, reading_list, support
 from runner.guest.appliance import Appliance
-from runner.guest.facts import FileSystem, Firmware, GuestFacts, Mount, TextFile
+from runner.guest.facts import FileSystem, Firmware, GuestFacts, Mount, SymbolicLink, TextFile
 from runner.guest.kernels import kernels
 
 _LINUX_TYPES = ("ext2", "ext3", "ext4", "xfs", "btrfs", "jfs", "reiserfs")
@@ -38,7 +38,7 @@ def probe(appliance: Appliance, disks: int, boot_disk: int) -> GuestFacts:
         return facts
     facts = replace(facts, mounts=_mount(appliance, root, facts))
     files, paths = _read(appliance)
-    facts = replace(facts, files=files, paths=paths)
+    facts = replace(facts, files=files, paths=paths, links=_links(appliance))
     release = support.release(files)
     return replace(
         facts,
@@ -109,6 +109,11 @@ def _mount(appliance: Appliance, root: FileSystem, facts: GuestFacts) -> tuple[M
         free, size = appliance.space(point)
         mounts.append(Mount(point, fs.device, free, size))
     return tuple(mounts)
+
+
+def _links(appliance: Appliance) -> tuple[SymbolicLink, ...]:
+    found = ((path, appliance.link(path)) for path in reading_list.LINKS)
+    return tuple(SymbolicLink(path, target) for path, target in found if target is not None)
 
 
 def _read(appliance: Appliance) -> tuple[tuple[TextFile, ...], tuple[str, ...]]:

@@ -26,3 +26,5 @@ PATHS = (
     *dracut.PATHS,
     *linux.PATHS,
 )
+# Looked at as links, wherever they lead.
+LINKS = linux.LINKS

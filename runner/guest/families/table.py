@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from runner.guest import verdict
 from runner.guest.edits import Decision
 from runner.guest.facts import GuestFacts, Options
 from runner.guest.families import dracut, initramfs_tools
 from runner.guest.refusals import FamilyUnsupported, FirmwareMismatch, GuestUnknown, NoSpace, OsMismatch
+from runner.guest.services import selinux
 
 
 @dataclass(frozen=True)
@@ -44,4 +45,4 @@ def decide(facts: GuestFacts, options: Options) -> Decision:
     for point, needed in decision.needs:
         if free[point] < needed:
             raise NoSpace(point, free[point], needed)
-    return decision
+    return replace(decision, steps=(*decision.steps, *selinux.decide(facts, decision.steps)))
