@@ -45,7 +45,8 @@ class Registry:
 
     `control_set` is the name of the key that Select\\Current stands for. `updates` are the installed KB numbers that
     were asked for ("KB3033929"), `tools` the product code of VMware Tools' uninstall entry ("" without one), `pending`
-    the signs that a reboot is due. `services` are those that conversion may change.
+    the signs that a reboot is due. `services` are those that conversion may change, `auto_reboot` what CrashControl's
+    AutoReboot was before any conversion (0 or 1), `desktop_rules` the firewall's rules for Remote Desktop, by name.
     """
 
     release: Release
@@ -55,6 +56,8 @@ class Registry:
     updates: tuple[str, ...] = ()
     tools: str = ""
     pending: tuple[str, ...] = ()
+    auto_reboot: int = 1
+    desktop_rules: tuple[tuple[str, str], ...] = ()
 
     def service(self, name: str) -> Service | None:
         """A service by its name, in whatever case."""

@@ -37,7 +37,8 @@ class Value:
     @property
     def texts(self) -> tuple[str, ...]:
         """The strings of a REG_MULTI_SZ."""
-        return tuple(
+        whole = self.data[: len(self.data) & ~1].decode("utf-16-le", "replace")
+        return tuple(part for part in whole.split("\0") if part)
             part for part in self.data[: len(self.data) & ~1].decode("utf-16-le", "replace").split("\0") if part
         )
 
@@ -136,6 +137,8 @@ class Hive:
                 return not self.has(key)
 
     def _do(self, change: Change) -> None:
+        if self._holds(change):  # an earlier one took its key away
+            return
         with self._told("changing " + "\\".join(change.key)):
             match change:
                 case SetValue(key, name, kind, data, _):
