@@ -39,8 +39,6 @@ class Value:
         """The strings of a REG_MULTI_SZ."""
         whole = self.data[: len(self.data) & ~1].decode("utf-16-le", "replace")
         return tuple(part for part in whole.split("\0") if part)
-            part for part in self.data[: len(self.data) & ~1].decode("utf-16-le", "replace").split("\0") if part
-        )
 
     @property
     def number(self) -> int | None:
