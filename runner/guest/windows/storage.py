@@ -18,7 +18,7 @@ from runner.guest.windows.driver import Driver
 from runner.guest.windows.facts import Registry
 
 _DATABASE = "DriverDatabase"
-_CONFIGURATION = "hotadd_install"
+_CONFIGURATION = "hotadd-install"
 # A driver that is bound by a hardware id, as the ids of in-box packages say it.
 _BY_HARDWARE_ID = bytes.fromhex("01ff0000")
 # The head of a package's Version: no in-box package, any signer, for AMD64 (PROCESSOR_ARCHITECTURE_AMD64 is 9).
@@ -36,12 +36,16 @@ class Leftover:
 
 
 def inf_of(driver: Driver) -> str:
-    """The name under which a driver's stub stands in DriverDatabase: no INF of Windows or of its own has it."""
-    return f"hotadd_{driver.service.lower()}.inf"
+    """The name under which a driver's stub stands in DriverDatabase: no INF of Windows or of its own has it.
+
+    A hyphen, not an underscore: Windows sorts keys in upper case, where "_" follows the letters, and hivex in lower
+    case, where it comes before them.
+    """
+    return f"hotadd-{driver.service.lower()}.inf"
 
 
 def _label_of(driver: Driver) -> str:
-    return inf_of(driver) + "_stub"
+    return inf_of(driver) + "-stub"
 
 
 def known_devices(registry: Registry, drivers: Sequence[Driver]) -> list[Change]:
