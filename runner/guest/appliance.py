@@ -16,11 +16,22 @@ from typing import Any, Literal, Self, cast
 import guestfs
 
 from runner.acceleration import accelerator
-from runner.guest.refusals import ConversionFailed, FileSystemDamaged, FileTooBig
+from runner.guest.refusals import ConversionFailed, DirectoryTooBig, FileSystemDamaged, FileTooBig, NoPlainFile
+from runner.guest.time_limit import time_limit
 
 TEXT_BYTES_MOST = 1024 * 1024  # no honest fstab, grub.cfg or interfaces file comes near
 _MEMORY_MIB = (768, 2048)  # least and most; an initramfs with all modules unpacks to some 300 MiB of tmpfs
 Kind = Literal["", "file", "directory", "symlink", "other"]
+# Each only looks; the journal was replayed before.
+_CHECKS = {
+    **dict.fromkeys(("ext2", "ext3", "ext4"), ("e2fsck", "-fn")),
+    "xfs": ("xfs_repair", "-n"),
+    "btrfs": ("btrfs", "check", "--readonly"),
+    "jfs": ("jfs_fsck", "-f", "-n"),
+}
+SEARCHED_BYTES_MOST = 64 * 1024 * 1024  # modules.dep of a full kernel has 1 MB
+NAMES_MOST = 10_000  # names in a directory; a /boot or conf.d has dozens
+_PROGRAM_SECONDS = 1800.0  # an initramfs with all modules takes minutes on an emulated CPU
 _SAID_MOST = 400  # characters of a program's last words that go into an error
 
 
@@ -46,7 +57,9 @@ class Appliance:
         else:
             g.set_smp(min(os.cpu_count() or 1, 4))
         g.set_network(False)
-        g.set_append("vsyscall=emulate")  # binaries of EL6 need it, and Debian's kernel has none by default
+        # Binaries of EL6 need vsyscall, and Debian's kernel has none by default. libguestfs starts software RAID when
+        # it starts: start_ro keeps an unclean array from being resynced until it was looked at.
+        g.set_append("vsyscall=emulate md_mod.start_ro=1")
         g.set_memsize(min(max(_memory_mib() // 2, _MEMORY_MIB[0]), _MEMORY_MIB[1]))
         for overlay in overlays:
             # unsafe: nobody needs the overlay of an appliance that died; it is made again.
@@ -55,6 +68,7 @@ class Appliance:
     def __enter__(self) -> Self:
         with doing("starting the appliance"):
             self._g.launch()
+            self._qemu = int(self._g.get_pid())
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -116,30 +130,66 @@ class Appliance:
         with doing(f"running {argv[0]} in the appliance"):
             return str(self._g.debug("sh", [shlex.join(argv)]))
 
+    def kernel(self) -> str:
+        """The release of the appliance's kernel, which is this machine's."""
+        with doing("looking at the appliance's kernel"):
+            return str(self._g.utsname()["uts_release"])
+
+    def bytes_of(self, device: str, offset: int, count: int) -> bytes:
+        """`count` bytes of a device, fewer at its end."""
+        with doing(f"reading {device}"):
+            return bytes(self._g.pread_device(device, count, offset))
+
+    def examine(self, member: str) -> str:
+        """What mdadm reads in the superblock of an array's member."""
+        return self.tool(["mdadm", "--examine", self._name(member)])
+
+    def missing_volumes(self) -> list[tuple[str, int]]:
+        """The volume groups, with how many physical volumes each lacks."""
+        told = self.tool(["lvm", "vgs", "--noheadings", "--separator", ":", "-o", "vg_name,vg_missing_pv_count"])
+        found = [line.strip().rpartition(":") for line in told.splitlines() if ":" in line]
+        return [(group, int(missing)) for group, _, missing in found if missing.isdigit()]
+
+    def replay_jfs(self, device: str) -> None:
+        """Replay the log of a JFS file system, which no mount does. Raises `FileSystemDamaged`."""
+        try:
+            self._g.debug("sh", ["jfs_fsck", "-p", self._name(device)])
+        except RuntimeError as error:
+            raise FileSystemDamaged(device, _last_words(str(error))) from error
+
     def check_clean(self, device: str, kind: str) -> None:
         """Look through a file system without changing it. Raises `FileSystemDamaged`; unknown kinds pass."""
-        if kind in ("ext2", "ext3", "ext4"):
-            # The appliance's kernel may order disks in another way than libguestfs names them; blkid knows its name.
-            name = self.blkid(device)["DEVNAME"]
-            try:
-                self._g.debug("sh", ["e2fsck", "-fn", name])
-            except RuntimeError as error:
-                raise FileSystemDamaged(device, _last_words(str(error))) from error
-        elif kind == "xfs" and self._g.xfs_repair(device, nomodify=True) != 0:
-            raise FileSystemDamaged(device, "xfs_repair -n finds faults")
+        try:
+            if kind in _CHECKS:
+                self._g.debug("sh", [*_CHECKS[kind], self._name(device)])
+        except RuntimeError as error:
+            raise FileSystemDamaged(device, _last_words(str(error))) from error
 
-    def mount(self, device: str, point: str, *, read_only: bool = False) -> None:
+    def _name(self, device: str) -> str:
+        """The kernel's name: it may order disks in another way than libguestfs names them, and blkid knows it."""
+        return self.blkid(device)["DEVNAME"]
+
+    def mount(self, device: str, point: str, *, read_only: bool = False, options: str = "") -> None:
         """Mount a file system of the guest; the kernel replays its journal."""
         with doing(f"mounting {device}"):
-            self._g.mount_options("ro" if read_only else "", device, point)
+            self._g.mount_options(",".join(filter(None, ("ro" if read_only else "", options))), device, point)
 
     def can_mount(self, device: str) -> bool:
         """Mount a file system read-only as the root, if it lets itself be mounted."""
+        return not self.why_unmountable(device)
+
+    def why_unmountable(self, device: str) -> str:
+        """Mount a file system read-only as the root; empty when that went well, else what mount said."""
         try:
             self._g.mount_options("ro", device, "/")
-        except RuntimeError:
-            return False
-        return True
+        except RuntimeError as error:
+            return _last_words(str(error))
+        return ""
+
+    def subvolumes(self) -> list[str]:
+        """The paths of the subvolumes of the Btrfs file system that is mounted as the root."""
+        with doing("listing subvolumes"):
+            return [str(each["btrfssubvolume_path"]) for each in self._g.btrfs_subvolume_list("/")]
 
     def unmount_all(self) -> None:
         """Unmount everything, so that all changes lie in the overlays."""
@@ -160,14 +210,19 @@ class Appliance:
             return bool(self._g.exists(path))
 
     def names(self, directory: str) -> list[str]:
-        """The names in a directory, sorted; none when there is no such directory."""
+        """The names in a directory, sorted; none when there is no such directory. Raises `DirectoryTooBig`."""
         with doing(f"listing {directory}"):
-            return sorted(self._g.ls(directory)) if self._g.is_dir(directory, followsymlinks=True) else []
+            is_directory = self._g.exists(directory) and self._g.is_dir(directory, followsymlinks=True)
+            found = sorted(self._g.ls(directory)) if is_directory else []
+        if len(found) > NAMES_MOST:
+            raise DirectoryTooBig(directory, len(found), NAMES_MOST)
+        return found
 
     def size(self, path: str) -> int | None:
-        """The size of a regular file in bytes; None when there is none (a FIFO or a device is none)."""
+        """The size of a regular file in bytes; None when there is none (a FIFO, a device or a loop is none)."""
         with doing(f"looking at {path}"):
-            return int(self._g.filesize(path)) if self._g.is_file(path, followsymlinks=True) else None
+            is_file = self._g.exists(path) and self._g.is_file(path, followsymlinks=True)
+            return int(self._g.filesize(path)) if is_file else None
 
     def read(self, path: str) -> str | None:
         """The text of a configuration file, None when there is none. Raises `FileTooBig`."""
@@ -181,12 +236,25 @@ class Appliance:
         return content.decode("utf-8", "surrogateescape")
 
     def lines(self, path: str, pattern: str) -> list[str]:
-        """The lines of a file that match an extended regular expression; none when there is no such file."""
+        """The lines of a file that match an extended regular expression; none when there is no such file.
+
+        Raises `FileTooBig`.
+        """
+        size = self.size(path)
+        if size is None:
+            return []
+        if size > SEARCHED_BYTES_MOST:
+            raise FileTooBig(path, size, SEARCHED_BYTES_MOST)
         with doing(f"searching {path}"):
-            return self._g.grep(pattern, path, extended=True) if self.size(path) is not None else []
+            return [str(line) for line in self._g.grep(pattern, path, extended=True)]
 
     def write(self, path: str, text: str) -> None:
-        """Write a text file; an existing one keeps its owner, mode and labels."""
+        """Write a text file; an existing one keeps its owner, mode and labels. Raises `NoPlainFile`.
+
+        To open a FIFO would wait for ever, and a device may be a disk of the appliance.
+        """
+        if self.exists(path) and self.size(path) is None:
+            raise NoPlainFile(path)
         with doing(f"writing {path}"):
             self._g.write(path, text.encode("utf-8", "surrogateescape"))
 
@@ -196,9 +264,9 @@ class Appliance:
             self._g.chmod(mode, path)
 
     def copy(self, path: str, to: str) -> None:
-        """Copy a file with all its attributes."""
+        """Copy a file with all its attributes; of a symbolic link what it leads to."""
         with doing(f"copying {path}"):
-            self._g.cp_a(path, to)
+            self._g.cp_a(self._g.realpath(path), to)
 
     def link(self, path: str) -> str | None:
         """The target of a symbolic link, None when there is none."""
@@ -247,6 +315,11 @@ class Appliance:
         with doing(f"writing {path}"):
             self._g.upload(str(content), path)
 
+    def digest(self, path: str) -> str:
+        """The SHA-256 of a file, in hexadecimal."""
+        with doing(f"reading {path}"):
+            return str(self._g.checksum("sha256", path))
+
     def make_directory(self, path: str) -> None:
         """Make a directory whose parent is there."""
         with doing(f"making {path}"):
@@ -266,20 +339,24 @@ class Appliance:
 
     # The guest's own programs
 
-    def run(self, argv: Sequence[str]) -> str:
-        """Run a program of the guest in the guest; what it printed. libguestfs ends it at 4 MB of output."""
-        with doing(f"running {' '.join(argv)} in the guest"):
+    def run(self, argv: Sequence[str], *, seconds: float = _PROGRAM_SECONDS) -> str:
+        """Run a program of the guest in the guest; what it printed, 4 MB at most. Raises `GuestProgramEndless`."""
+        with time_limit(self._qemu, argv[0], seconds), doing(f"running {' '.join(argv)} in the guest"):
             return str(self._g.command(list(argv)))
 
     def cover(self, directory: str) -> None:
         """Mount memory over a directory of the guest, so that a program's scratch files dirty no block."""
         with doing(f"mounting memory over {directory}"):
-            self._g.debug("sh", ["mount", "-t", "tmpfs", "tmpfs", f"/sysroot{directory}"])
+            self._g.debug("sh", ["mount", "-t", "tmpfs", "tmpfs", self._beneath(directory)])
 
     def uncover(self, directory: str) -> None:
         """Undo `cover`."""
         with doing(f"unmounting memory from {directory}"):
-            self._g.debug("sh", ["umount", f"/sysroot{directory}"])
+            self._g.debug("sh", ["umount", self._beneath(directory)])
+
+    def _beneath(self, path: str) -> str:
+        """Where the appliance's own programs find a path of the guest, whose links they would follow elsewhere."""
+        return f"/sysroot{self._g.realpath(path)}"
 
 
 def _memory_mib() -> int:

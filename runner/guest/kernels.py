@@ -12,6 +12,7 @@ from runner.guest.families.drivers import DRIVERS
 # has another name, or belongs to a "version" without modules.
 _NAMES = ("/boot/initrd.img-{}", "/boot/initramfs-{}.img", "/boot/initrd-{}")
 _LISTERS = ("/usr/bin/lsinitramfs", "/usr/bin/lsinitrd", "/bin/lsinitrd", "/usr/sbin/lsinitrd", "/sbin/lsinitrd")
+_LISTING_SECONDS = 600.0  # an initramfs with all modules, unpacked by an emulated CPU: a minute
 _ANY_DRIVER = "|".join(name.replace("_", "[_-]") for name in DRIVERS)
 _MODULE = rf"/({_ANY_DRIVER})[.]ko([.](gz|xz|zst))?(:|$)"
 
@@ -42,7 +43,7 @@ def packed_drivers(appliance: Appliance, initramfs: str, version: str) -> tuple[
     if lister is None:
         return ()
     own = re.compile(rf"lib/modules/{re.escape(version)}/.*/({_ANY_DRIVER})[.]ko(?:[.]\w+)?\Z")
-    listed = [own.search(line.rstrip()) for line in appliance.run([lister, initramfs]).splitlines()]
+    listed = [own.search(line.rstrip()) for line in appliance.run([lister, initramfs], seconds=_LISTING_SECONDS).splitlines()]
     names = {match[1].replace("-", "_") for match in listed if match}
     return tuple(name for name in DRIVERS if name in names)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from runner.guest.storage.refusals import KINDS as STORAGE
 from schemas.errors import HotaddError, IntegrityViolated, Refused
 
 Value = str | int
@@ -208,6 +209,39 @@ class FileTooBig(Refused):
         self.most = most
 
 
+class DirectoryTooBig(Refused):
+    """A configuration directory holds more names than any honest one."""
+
+    def __init__(self, path: str, names: int, most: int) -> None:
+        super().__init__(
+            f"{path} in the guest holds {names} names; a directory of its kind has no more than {most}.",
+            "Look at that directory.",
+        )
+        self.path = path
+        self.names = names
+        self.most = most
+
+
+class NoPlainFile(Refused):
+    """What should be a configuration file is a FIFO, a device, a socket or a directory."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"{path} in the guest is no plain file.", "Look at it: no system of this kind has it so.")
+        self.path = path
+
+
+class GuestProgramEndless(Refused):
+    """A program of the guest, run in the appliance, did not end. `seconds` is its time limit."""
+
+    def __init__(self, program: str, seconds: int) -> None:
+        super().__init__(
+            f"{program} of the guest did not end within {seconds} seconds.",
+            "See what it waits for in the guest; nothing was written to a volume.",
+        )
+        self.program = program
+        self.seconds = seconds
+
+
 class ConversionFailed(HotaddError):
     """libguestfs, its appliance or a program of the guest failed."""
 
@@ -254,8 +288,10 @@ class _Kinds:
     every: ClassVar[tuple[type[HotaddError], ...]] = (
         *(GuestUnknown, FamilyUnsupported, OsMismatch, FirmwareMismatch, StaticNetwork, NetworkUnknown),
         *(BootLoaderUnknown, DeviceUnmatched, DriverMissing, NoSpace, FileSystemDamaged, FileTooBig),
+        *(DirectoryTooBig, NoPlainFile, GuestProgramEndless),
         *(GuestUnlisted, RootUnsupported, PartitionTableUnfit, HypervisorUnfit),
         *(ConversionFailed, InitramfsIncomplete, OverlayDamaged, WriteNotKept),
+        *STORAGE,
     )
 
 
