@@ -6,15 +6,17 @@ Why a service whose program is cmd.exe, and how it outlives the service manager'
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
 from runner.guest.facts import TextFile
 from runner.guest.windows.changes import Change, dword, expand_sz, sz
 from runner.guest.windows.kit import HOME, Kit
+from runner.guest.windows.settings import KEPT_AUTO_REBOOT
+from runner.guest.windows.storage import Leftover
 
 SERVICE = "hotadd-first-boot"
-AUTO_REBOOT_BEFORE = "AutoRebootBefore"
 SCRIPT = f"{HOME}/first-boot.cmd"
 _LAUNCH_SETTINGS = f"{HOME}/agent-config.yml"
 # Read now: once a worker is confined, this checkout may be unreadable.
@@ -26,7 +28,8 @@ _CMD = r"%SystemRoot%\System32\cmd.exe"
 _IMAGE = rf'{_CMD} /d /c start "hotadd" /b {_CMD} /d /c "%SystemRoot%\hotadd\first-boot.cmd"'
 
 _PRODUCT_CODE = re.compile(r"\{[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\}", re.ASCII)
-_REGISTRY_KEY = re.compile(r"SYSTEM(?:\\[A-Za-z0-9_{}.+ -]{1,200}){1,12}", re.ASCII)
+# What may stand between quotes in a line of cmd.
+_REGISTRY_NAME = re.compile(r"[A-Za-z0-9_{}.+&* -]{1,200}", re.ASCII)
 _CRASH_CONTROL = r"HKLM\SYSTEM\CurrentControlSet\Control\CrashControl"
 
 # EC2Launch v2 leaves a configuration alone that is there when it is installed ("Install the latest version of EC2Launch
@@ -45,23 +48,19 @@ config:
 class Queue:
     """What the first boot has to do beside installing a kit.
 
-    `old_pnputil` is for Windows before 10. `auto_reboot` is CrashControl's AutoReboot as the source has it, None for no
-    such value; in a guest that was converted before, `service` keeps it under the name `AUTO_REBOOT_BEFORE`.
-    `uninstall` are product codes of programs to remove, `stubs` keys below HKEY_LOCAL_MACHINE that stood in for a
-    driver package until it is installed.
+    `old_pnputil` is for Windows before 10. `auto_reboot` is CrashControl's AutoReboot as the source has it, 0 or 1.
+    `uninstall` are product codes of programs to remove, `leftovers` what stands in the SYSTEM hive for a driver package
+    until it is installed.
     """
 
     old_pnputil: bool
-    auto_reboot: int | None
+    auto_reboot: int
     uninstall: tuple[str, ...] = ()
-    stubs: tuple[str, ...] = ()
+    leftovers: tuple[Leftover, ...] = ()
 
 
-def service(control_set: str, auto_reboot: int | None) -> tuple[Change, ...]:
-    """The registry values that make the service start the script at each boot, until the script removes it.
-
-    `auto_reboot` is that of the queue: it is kept here, so that a second conversion knows what the source had.
-    """
+def service(control_set: str) -> tuple[Change, ...]:
+    """The registry values that make the service start the script at each boot, until the script removes it."""
     key = (control_set, "Services", SERVICE)
     why = "installs the rest at the first boot"
     return (
@@ -72,7 +71,6 @@ def service(control_set: str, auto_reboot: int | None) -> tuple[Change, ...]:
         sz(key, "DisplayName", "hotadd: first boot on EC2", why),
         sz(key, "Description", "Installs EC2's drivers and agent once, then removes itself.", why),
         sz(key, "ObjectName", "LocalSystem", why),
-        *([] if auto_reboot is None else [dword(key, AUTO_REBOOT_BEFORE, auto_reboot, why)]),
     )
 
 
@@ -90,8 +88,8 @@ def texts(kit: Kit, queue: Queue) -> tuple[TextFile, ...]:
 
 def _script(kit: Kit, queue: Queue) -> str:
     steps = [_driver(inf, queue.old_pnputil) for inf in kit.infs]
-    if queue.stubs:
-        steps.append(_stubs(queue.stubs, kit.infs))
+    if queue.leftovers:  # those of the boot drivers, which come first
+        steps.append(_clean_up(queue.leftovers, kit.infs[0]))
     steps += [_installer(each.name, each.command) for each in kit.installers]
     steps += [_uninstaller(code) for code in queue.uninstall]
     text = _FRAME.replace("{{steps}}", "\n".join(steps)).replace("{{settle}}", _auto_reboot(queue.auto_reboot))
@@ -99,10 +97,12 @@ def _script(kit: Kit, queue: Queue) -> str:
 
 
 def _check(queue: Queue) -> None:
-    for what, rule, texts in (("product code", _PRODUCT_CODE, queue.uninstall), ("key", _REGISTRY_KEY, queue.stubs)):
-        for text in texts:
-            if not rule.fullmatch(text):
-                raise ValueError(f"{text[:80]!r} is no {what}")
+    for code in queue.uninstall:
+        if not _PRODUCT_CODE.fullmatch(code):
+            raise ValueError(f"{code[:80]!r} is no product code")
+    for name in [name for each in queue.leftovers for name in (*each.key, each.value or "-")]:
+        if not _REGISTRY_NAME.fullmatch(name):
+            raise ValueError(f"{name[:80]!r} is no name for a line of cmd")
 
 
 def _driver(inf: str, old: bool) -> str:
@@ -112,11 +112,14 @@ def _driver(inf: str, old: bool) -> str:
     return _step(_name(inf), f'"%SYS%\\pnputil.exe" {words} >>"%LOG%" 2>&1')
 
 
-def _stubs(stubs: tuple[str, ...], infs: tuple[str, ...]) -> str:
+def _clean_up(leftovers: Sequence[Leftover], inf: str) -> str:
     """Remove the stand-ins of a driver package once the driver itself is in the store."""
-    lines = [f'"%SYS%\\reg.exe" delete "HKLM\\{stub}" /f >>"%LOG%" 2>&1' for stub in stubs]
-    joined = "\n".join(f"if exist {_name(infs[0])}.done {line}" for line in lines)
-    return f"{joined}\n"
+    lines = []
+    for each in leftovers:
+        key = "\\".join(("HKLM\\SYSTEM", *each.key))
+        what = f'/v "{each.value}" /f' if each.value else "/f"
+        lines.append(f'if exist {_name(inf)}.done "%SYS%\\reg.exe" delete "{key}" {what} >>"%LOG%" 2>&1')
+    return "\n".join((*lines, ""))
 
 
 def _installer(name: str, command: str) -> str:
@@ -145,11 +148,10 @@ def _step(name: str, command: str) -> str:
     return "\n".join((f"if exist {name}.done goto {after}", f"call :say {name}", command, done, after, ""))
 
 
-def _auto_reboot(before: int | None) -> str:
-    if before is None:
-        return f'"%SYS%\\reg.exe" delete "{_CRASH_CONTROL}" /v AutoReboot /f >>"%LOG%" 2>&1'
-    words = f"/v AutoReboot /t REG_DWORD /d {before} /f"
-    return f'"%SYS%\\reg.exe" add "{_CRASH_CONTROL}" {words} >>"%LOG%" 2>&1'
+def _auto_reboot(before: int) -> str:
+    reg = f'"%SYS%\\reg.exe" {{}} "{_CRASH_CONTROL}" /v {{}} /f >>"%LOG%" 2>&1'
+    put_back = reg.format("add", f"AutoReboot /t REG_DWORD /d {before}")
+    return put_back + "\n" + reg.format("delete", KEPT_AUTO_REBOOT)
 
 
 def _path(payload: str) -> str:
