@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import Literal
 
-from runner.guest import devices, fstab, reading_list, support
+from runner.guest import reading_list, support
 from runner.guest.appliance import Appliance
-from runner.guest.facts import FileSystem, Firmware, GuestFacts, Mount, SymbolicLink, TextFile
+from runner.guest.facts import FileSystem, Firmware, GuestFacts, SymbolicLink, TextFile
 from runner.guest.kernels import kernels
+from runner.guest.storage import health, system
 
-_LINUX_TYPES = ("ext2", "ext3", "ext4", "xfs", "btrfs", "jfs", "reiserfs")
-_LINUX_SIGNS = ("/etc/os-release", "/etc/debian_version", "/etc/redhat-release", "/etc/SuSE-release")
-_WINDOWS_SIGN = "/Windows/System32"
-# File systems that conversion may write to, in the order in which they are mounted.
-_SYSTEM_MOUNTS = ("/usr", "/var", "/boot", "/boot/efi")
 _EFI_PARTITION = ("c12a7328-f81f-11d2-ba4b-00c04fc93ec9", "0xef")
 _BIOS_BOOT_PARTITION = "21686148-6449-6e6f-744e-656564454649"
 
@@ -23,20 +18,21 @@ _BIOS_BOOT_PARTITION = "21686148-6449-6e6f-744e-656564454649"
 def probe(appliance: Appliance, disks: int, boot_disk: int) -> GuestFacts:
     """The facts of the guest; its file systems are mounted afterwards, read-write, and were clean before.
 
-    Raises `FileSystemDamaged` and `FileTooBig`.
+    Raises `FileSystemDamaged`, `FileTooBig`, and what `storage.health` finds unfit to be mounted.
     """
     file_systems, firmwares, tables = _file_systems(appliance, disks, boot_disk)
+    health.check_volumes(appliance, file_systems)
     lvm = any(fs.type == "LVM2_member" for fs in file_systems)
     groups = tuple(appliance.groups()) if lvm else ()
     facts = GuestFacts("unknown", "", "", "unknown", firmwares, "", disks, file_systems, (), (), (), (), tables, groups)
-    found = _find_system(appliance, file_systems, boot_disk)
+    found = system.find(appliance, file_systems, boot_disk)
     if found is None:
         return facts
-    kind, root = found
-    facts = replace(facts, os=kind, root=root.device, product="Windows" if kind == "windows" else "Linux")
-    if kind == "windows":
+    windows = found.kind == "windows"
+    facts = replace(facts, os=found.kind, root=found.at.device, product="Windows" if windows else "Linux")
+    if windows:
         return facts
-    facts = replace(facts, mounts=_mount(appliance, root, facts))
+    facts = replace(facts, mounts=system.mount(appliance, found, facts))
     files, paths = _read(appliance)
     facts = replace(facts, files=files, paths=paths, links=_links(appliance))
     release = support.release(files)
@@ -71,44 +67,6 @@ def _file_systems(
     if part_types & set(_EFI_PARTITION):
         firmwares.append("uefi")
     return tuple(found), tuple(firmwares), tuple(schemes.values())
-
-
-def _find_system(
-    appliance: Appliance, file_systems: tuple[FileSystem, ...], boot_disk: int
-) -> tuple[Literal["linux", "windows"], FileSystem] | None:
-    """The file system with the guest's system on it; the boot disk is looked at first."""
-    for fs in sorted(file_systems, key=lambda fs: fs.disk not in (boot_disk, None)):
-        if fs.type not in (*_LINUX_TYPES, "ntfs") or not appliance.can_mount(fs.device):
-            continue
-        linux = appliance.exists(fstab.PATH) and any(appliance.exists(sign) for sign in _LINUX_SIGNS)
-        windows = fs.type == "ntfs" and appliance.exists(_WINDOWS_SIGN)
-        appliance.unmount_all()
-        if linux or windows:
-            return ("linux" if linux else "windows"), fs
-    return None
-
-
-def _mount(appliance: Appliance, root: FileSystem, facts: GuestFacts) -> tuple[Mount, ...]:
-    """Check and mount the guest's own file systems. The first mount, read-only, has replayed their journals."""
-    appliance.mount(root.device, "/", read_only=True)
-    table = {entry.point: entry.device for entry in fstab.entries(appliance.read(fstab.PATH) or "")}
-    found = {"/": root}
-    for point in _SYSTEM_MOUNTS:
-        if point in table and devices.is_known(table[point], facts):
-            found[point] = devices.find(table[point], facts)
-    appliance.unmount_all()
-    mounts = []
-    for point, fs in found.items():
-        if point != "/":
-            # Alone and read-only first: that replays its journal, without which it would look damaged.
-            appliance.can_mount(fs.device)
-            appliance.unmount_all()
-        appliance.check_clean(fs.device, fs.type)
-    for point, fs in found.items():
-        appliance.mount(fs.device, point)
-        free, size = appliance.space(point)
-        mounts.append(Mount(point, fs.device, free, size))
-    return tuple(mounts)
 
 
 def _links(appliance: Appliance) -> tuple[SymbolicLink, ...]:

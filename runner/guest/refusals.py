@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from runner.guest.boot.refusals import BOOT
 from runner.guest.storage.refusals import KINDS as STORAGE
 from schemas.errors import HotaddError, IntegrityViolated, Refused
 
@@ -34,6 +35,18 @@ class FamilyUnsupported(Refused):
             "Leave this machine to another tool, or convert it by hand.",
         )
         self.product = product
+
+
+class EncryptedSystem(Refused):
+    """The guest's system, or a part without which it does not come up, lies in a LUKS volume."""
+
+    def __init__(self, device: str, mount: str) -> None:
+        super().__init__(
+            f"{mount} of the guest is encrypted with LUKS on {device}: hotadd has no key to make it bootable.",
+            "Decrypt it in the guest first (cryptsetup reencrypt --decrypt), or leave it to the EBS volume's encryption.",
+        )
+        self.device = device
+        self.mount = mount
 
 
 class OsMismatch(Refused):
@@ -292,6 +305,7 @@ class _Kinds:
         *(GuestUnlisted, RootUnsupported, PartitionTableUnfit, HypervisorUnfit),
         *(ConversionFailed, InitramfsIncomplete, OverlayDamaged, WriteNotKept),
         *STORAGE,
+        *BOOT,
     )
 
 

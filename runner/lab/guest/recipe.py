@@ -71,14 +71,18 @@ class GuestFile:
     mode: int = 0o644
 
 
+def not_unpacked(needed: tuple[str, ...] = ()) -> GuestFile:
+    """What dpkg is not to unpack; `needed` names parts of the kernel package to keep nevertheless."""
+    modules = [part for part in _UNUSED_MODULES if part not in needed]
+    excludes = [*_UNUSED_FILES, *(f"/lib/modules/*/kernel/{part}*" for part in modules)]
+    lines = "force-unsafe-io\n" + "".join(f"path-exclude={pattern}\n" for pattern in excludes)
+    return GuestFile("/etc/dpkg/dpkg.cfg.d/sample-guest", lines)
+
+
 def files_before_packages() -> tuple[GuestFile, ...]:
     """Files that must lie there before dpkg unpacks: what not to unpack, and what the initramfs shall hold."""
-    excludes = [*_UNUSED_FILES, *(f"/lib/modules/*/kernel/{part}*" for part in _UNUSED_MODULES)]
     return (
-        GuestFile(
-            "/etc/dpkg/dpkg.cfg.d/sample-guest",
-            "force-unsafe-io\n" + "".join(f"path-exclude={pattern}\n" for pattern in excludes),
-        ),
+        not_unpacked(),
         GuestFile("/etc/initramfs-tools/modules", "".join(f"{name}\n" for name in INITRAMFS_MODULES)),
         # zstd -9, the default, is an eighth of the time that an emulated CPU needs for an initramfs.
         GuestFile("/etc/initramfs-tools/conf.d/driver-policy", "MODULES=list\nCOMPRESSLEVEL=1\n"),

@@ -83,22 +83,29 @@ def apt_mirror(sources: Path = Path("/etc/apt")) -> list[str]:
 
 def make_tree(tree: Path, *, log: Callable[[str], None]) -> None:
     """Install the guest into the empty directory `tree`."""
+    install(tree, recipe.PACKAGES, recipe.files_before_packages(), log=log)
+    write_files(tree, recipe.files_after_packages())
+    log("Making the boot loader and the guest's settings")
+    in_guest(tree, ["systemctl", "enable", "console-report.service"])
+    in_guest(tree, ["chpasswd"], stdin=f"root:{recipe.ROOT_PASSWORD}\n")
+    _make_boot_loader(tree)
+    (tree / recipe.DATA_MOUNT.lstrip("/")).mkdir(parents=True)
+    tidy(tree)
+
+
+def install(
+    tree: Path, packages: Sequence[str], before_packages: Sequence[GuestFile], *, log: Callable[[str], None]
+) -> None:
+    """Install Debian with `packages` into the empty directory `tree`, in which some files lie before dpkg unpacks."""
     log(f"Downloading {recipe.SUITE} packages")
-    include = ",".join(recipe.PACKAGES)
+    include = ",".join(packages)
     run(
         ["debootstrap", "--variant=minbase", "--foreign", f"--include={include}", recipe.SUITE, tree, *apt_mirror()],
         timeout=_DOWNLOAD_SECONDS,
     )
-    write_files(tree, recipe.files_before_packages())
+    write_files(tree, before_packages)
     log("Installing them")
-    _in_guest(tree, ["/debootstrap/debootstrap", "--second-stage"])
-    write_files(tree, recipe.files_after_packages())
-    log("Making the boot loader and the guest's settings")
-    _in_guest(tree, ["systemctl", "enable", "console-report.service"])
-    _in_guest(tree, ["chpasswd"], stdin=f"root:{recipe.ROOT_PASSWORD}\n")
-    _make_boot_loader(tree)
-    (tree / recipe.DATA_MOUNT.lstrip("/")).mkdir(parents=True)
-    _tidy(tree)
+    in_guest(tree, ["/debootstrap/debootstrap", "--second-stage"])
 
 
 def write_files(tree: Path, files: Sequence[GuestFile]) -> None:
@@ -114,16 +121,17 @@ def _make_boot_loader(tree: Path) -> None:
     modules, grub = tree / "usr/lib/grub/i386-pc", tree / "boot/grub"
     shutil.copytree(modules, grub / "i386-pc", dirs_exist_ok=True)
     core = "/boot/grub/i386-pc/core.img"
-    _in_guest(tree, ["grub-mkimage", "-O", "i386-pc", "-o", core, "-p", "(hd0,msdos1)/boot/grub", *_GRUB_MODULES])
+    in_guest(tree, ["grub-mkimage", "-O", "i386-pc", "-o", core, "-p", "(hd0,msdos1)/boot/grub", *_GRUB_MODULES])
     probe = tree / "usr/sbin/grub-probe"
     kept = probe.rename(probe.with_name("grub-probe.kept"))
     probe.write_text(_GRUB_PROBE, encoding="utf-8")
     probe.chmod(0o755)
-    _in_guest(tree, ["grub-mkconfig", "-o", "/boot/grub/grub.cfg"])
+    in_guest(tree, ["grub-mkconfig", "-o", "/boot/grub/grub.cfg"])
     kept.rename(probe)
 
 
-def _in_guest(tree: Path, argv: Sequence[str], *, stdin: str = "") -> None:
+def in_guest(tree: Path, argv: Sequence[str], *, stdin: str = "") -> None:
+    """Run a program of the guest in a chroot and namespaces. Raises `ProgramFailed`."""
     # The namespaces take every mount and process of the chroot with them when the command ends.
     run(
         ["unshare", "--mount", "--pid", "--fork", "--kill-child", "chroot", tree, *argv],
@@ -133,7 +141,8 @@ def _in_guest(tree: Path, argv: Sequence[str], *, stdin: str = "") -> None:
     )
 
 
-def _tidy(tree: Path) -> None:
+def tidy(tree: Path) -> None:
+    """Remove what installing left: packages, their lists, logs, and the identity that each machine has for itself."""
     for directory in ("var/cache/apt/archives", "var/lib/apt/lists", "var/log", "tmp", "run"):
         for path in sorted((tree / directory).rglob("*"), reverse=True):
             if path.is_symlink() or not path.is_dir():
