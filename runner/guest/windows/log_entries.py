@@ -56,7 +56,7 @@ def read(name: str, data: bytes) -> Log:
         at += size
     wanted = block.primary + len(entries)
     for sector in range(at, len(data), SECTOR):
-        if view[sector : sector + 4] != b"HvLE" or len(data) - sector < _HEADER.size:
+        if not data.startswith(b"HvLE", sector) or len(data) - sector < _HEADER.size:
             continue
         if _HEADER.unpack_from(view, sector)[3] >= wanted and _entry_at(view, sector) is not None:
             raise HiveBroken(name, f"entry {wanted} of its log is broken, and later ones are not")
