@@ -32,12 +32,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "report": ("runner.cli.report", "One HTML page of any number of machines: phases, generations, block maps."),
     "restore-vm": ("runner.cli.restore_vm", "Restore a machine once, without replication: no snapshot is kept."),
     "drill": ("runner.cli.drill", "Boot a copy of the last generation, apart from the replica, and check it."),
+    "drivers": ("runner.cli.drivers", "Windows drivers for conversion: fetch a bundle of them, check one."),
     "decommission": ("runner.cli.decommission", "Remove a replica with everything made for it."),
     "copy": ("runner.cli.copy", "Copy a disk image onto a device; needs no AWS at all."),
     "lab": ("runner.cli.lab", "An EC2 account in a box: up, down, env, console, guest."),
 }
 # These modules read their words themselves (`run`), because their start counts: typer takes 25 ms to load.
 _PLAIN = ("copy",)
+_GROUPS = ("lab", "drivers")
 
 
 def main() -> None:
@@ -60,7 +62,7 @@ def run(words: list[str]) -> int:
     try:
         if words[0] in _PLAIN:
             return int(module.run(words[1:]))
-        return int(import_module("runner.cli.typed").run_app(module.app, words, group=words[0] == "lab"))
+        return int(import_module("runner.cli.typed").run_app(module.app, words, group=words[0] in _GROUPS))
     except KeyboardInterrupt:
         print("hotadd: interrupted. The same command goes on from here.", file=sys.stderr)
         return _INTERRUPTED

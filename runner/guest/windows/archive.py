@@ -68,12 +68,14 @@ class Archive:
         if sum(info.file_size for info in listed) > _TOTAL_MOST:
             self._refuse(f"its files have more than {_TOTAL_MOST} bytes")
         found: dict[str, zipfile.ZipInfo] = {}
+        seen: set[str] = set()  # Windows knows no two names that differ in case alone
         for info in listed:
             name = info.filename.replace("\\", "/")  # as archives made on Windows may have it
             if not info.is_dir() and not name.endswith("/"):
                 self._check(name, info)
-                if name.lower() in {each.lower() for each in found}:
+                if name.lower() in seen:
                     self._refuse(f"{name[:120]} is in it twice")
+                seen.add(name.lower())
                 found[name] = info
         return found
 

@@ -80,3 +80,27 @@ class FetchFailed(HotaddError):
         super().__init__(f"{url} could not be fetched: {reason}.", "Check the connection, and run it again.")
         self.url = url
         self.reason = reason
+
+
+class LockDiffers(IntegrityViolated):
+    """What is published now is not what the lock pins."""
+
+    def __init__(self, url: str, expected: str, found: str) -> None:
+        super().__init__(
+            f"{url} is not what drivers.lock pins: its SHA-256 is {found}, not {expected}.",
+            "If a newer version came out, take it with --update; a numbered version never changes: do not use it.",
+        )
+        self.url = url
+        self.expected = expected
+        self.found = found
+
+
+class MirrorUnsafe(Refused):
+    """Drivers would come from a place that anybody on the way could change."""
+
+    def __init__(self, mirror: str) -> None:
+        super().__init__(
+            f"{mirror} is no safe place to fetch drivers from.",
+            "Name https://..., file:///..., or http://127.0.0.1:PORT for a server on this machine.",
+        )
+        self.mirror = mirror

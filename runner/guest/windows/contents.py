@@ -144,6 +144,14 @@ class Contents:
         return payload, Installer(product, command.format(path=path, name=product))
 
 
+def versions_in(path: Path) -> tuple[str, ...]:
+    """The versions (DriverVer) of all INF files in an archive. Raises `ArchiveHostile` and `InfBroken`."""
+    with Archive(path) as archive:
+        infs = [Inf(member, archive.read(member)) for member in archive.members if member.lower().endswith(".inf")]
+    lines = [line for inf in infs for line in inf.entries("version", "DriverVer")]
+    return tuple(dict.fromkeys(line.value(1) for line in lines if line.value(1)))
+
+
 def _quality(match: Match) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return match.rank, tuple(int(part) for part in match.driver.version.split("."))
 

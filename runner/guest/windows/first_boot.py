@@ -77,7 +77,7 @@ def service(control_set: str) -> tuple[Change, ...]:
 def texts(kit: Kit, queue: Queue) -> tuple[TextFile, ...]:
     """The files to write beside what the kit stages: `SCRIPT`, and a configuration for EC2Launch v2. ASCII.
 
-    Raises `ValueError` for a product code or a key that is none: those come out of the guest's own registry.
+    Raises `ValueError` for a leftover whose name would end its line of cmd.
     """
     _check(queue)
     written = [TextFile(SCRIPT, _script(kit, queue))]
@@ -91,15 +91,13 @@ def _script(kit: Kit, queue: Queue) -> str:
     if queue.leftovers:  # those of the boot drivers, which come first
         steps.append(_clean_up(queue.leftovers, kit.infs[0]))
     steps += [_installer(each.name, each.command) for each in kit.installers]
-    steps += [_uninstaller(code) for code in queue.uninstall]
+    # A program that was not installed by Windows Installer has another name there, and stays.
+    steps += [_uninstaller(code) for code in queue.uninstall if _PRODUCT_CODE.fullmatch(code)]
     text = _FRAME.replace("{{steps}}", "\n".join(steps)).replace("{{settle}}", _auto_reboot(queue.auto_reboot))
     return text.replace("{{service}}", SERVICE).replace("\n", "\r\n")
 
 
 def _check(queue: Queue) -> None:
-    for code in queue.uninstall:
-        if not _PRODUCT_CODE.fullmatch(code):
-            raise ValueError(f"{code[:80]!r} is no product code")
     for name in [name for each in queue.leftovers for name in (*each.key, each.value or "-")]:
         if not _REGISTRY_NAME.fullmatch(name):
             raise ValueError(f"{name[:80]!r} is no name for a line of cmd")

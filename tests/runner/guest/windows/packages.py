@@ -216,7 +216,7 @@ def package(wanted: Wanted) -> bytes:
         case "pv":
             return zipped({"AWSPVDriverSetup.msi": b"msi " + wanted.version.encode(), "install.ps1": b"#"})
         case "ec2launch":
-            return b"msi of EC2Launch v2"
+            return bytes.fromhex("d0cf11e0a1b11ae1") + b"msi of EC2Launch v2"
         case "ec2config":
             return zipped({"EC2Install.exe": portable(0x14C)})
 
