@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from runner.guest.appliance import Appliance
-from runner.guest.edits import KEPT, Aside, Edit, Link, Move, Note, Rebuild, Relabel, Step, Write, record
+from runner.guest.edits import KEPT, Aside, Copy, Edit, Link, Move, Note, Rebuild, Relabel, Step, Write, record
 from runner.guest.kernels import packed_drivers
 from runner.guest.refusals import ConversionFailed, InitramfsIncomplete
 from runner.guest.services.selinux import AUTORELABEL, RELABELS_AT_BOOT
@@ -29,6 +29,11 @@ def apply(appliance: Appliance, steps: Sequence[Step]) -> tuple[Edit, ...]:
                 appliance.rename(path, path + suffix)
             case Rebuild():
                 _rebuild(appliance, step)
+            case Copy(path, source, _):
+                directory = path.rpartition("/")[0]
+                if not appliance.exists(directory):
+                    appliance.make_directory(directory)
+                appliance.copy(source, path)
             case Move(path, to, _):
                 appliance.rename(path, to)
             case Link(path, target, _):

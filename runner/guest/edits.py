@@ -50,6 +50,15 @@ class Rebuild:
 
 
 @dataclass(frozen=True)
+class Copy:
+    """Copy the file `source` to `path`, where there is none; its directory is made."""
+
+    path: str
+    source: str
+    why: str
+
+
+@dataclass(frozen=True)
 class Move:
     """Rename a file to `to` in the same file system."""
 
@@ -89,7 +98,7 @@ class Note:
     why: str
 
 
-Step = Write | Aside | Rebuild | Move | Link | Relabel | Note
+Step = Write | Aside | Rebuild | Copy | Move | Link | Relabel | Note
 
 
 @dataclass(frozen=True)
@@ -119,6 +128,8 @@ def record(step: Step) -> Edit:
         case Rebuild(_, initramfs, command, _, why, _, keep):
             kept = f", the old one kept as {initramfs}{KEPT}" if keep else ""
             return Edit(initramfs, f"rebuilt by {shlex.join(command)}{kept}", why)
+        case Copy(path, source, why):
+            return Edit(path, f"copied from {source}", why)
         case Move(path, to, why):
             return Edit(path, f"moved to {to}", why)
         case Link(path, target, why):

@@ -44,6 +44,7 @@ class FileSystem:
     part_uuid: str
     disk: int | None
     partition: int | None
+    part_label: str = ""
 
 
 @dataclass(frozen=True)

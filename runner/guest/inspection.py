@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from runner.guest import grub
+from runner.guest.boot import table as boot
 from runner.guest.edits import record
 from runner.guest.facts import Firmware, GuestFacts, Kernel, Options
 from runner.guest.families import table
@@ -22,8 +22,6 @@ from schemas.inspection import (
     Inspection,
     Place,
 )
-
-_LOADERS = {path: f"GRUB 2 ({path})" for path in grub.CONFIGS}
 
 
 def describe(facts: GuestFacts, disks: Sequence[InspectedDisk], firmware: Firmware | None = None) -> Inspection:
@@ -51,7 +49,7 @@ def describe(facts: GuestFacts, disks: Sequence[InspectedDisk], firmware: Firmwa
         file_systems=_file_systems(facts),
         volume_groups=facts.groups,
         kernels=tuple(_kernel(kernel) for kernel in facts.kernels),
-        boot_loaders=tuple(said for path, said in _LOADERS.items() if facts.text(path) is not None),
+        boot_loaders=tuple(f"{kind} ({path})" for kind, path in boot.loaders(facts)),
         network=network.told(facts),
         changes=changes,
     )

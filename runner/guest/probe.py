@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from runner.guest import reading_list, support
 from runner.guest.appliance import Appliance
+from runner.guest.boot import default, efi
 from runner.guest.facts import FileSystem, Firmware, GuestFacts, SymbolicLink, TextFile
 from runner.guest.kernels import kernels
 from runner.guest.storage import health, system
@@ -41,7 +42,7 @@ def probe(appliance: Appliance, disks: int, boot_disk: int) -> GuestFacts:
         distribution=release.id,
         version=release.version,
         product=release.product,
-        kernels=kernels(appliance),
+        kernels=default.marked(kernels(appliance), facts),
     )
 
 
@@ -60,7 +61,8 @@ def _file_systems(
         if disk is not None and told.get("PART_ENTRY_SCHEME"):
             schemes[disk] = told["PART_ENTRY_SCHEME"]
         kind, uuid, label, part_uuid = (told.get(key, "") for key in ("TYPE", "UUID", "LABEL", "PART_ENTRY_UUID"))
-        found.append(FileSystem(device, kind, uuid, label, part_uuid, disk, partition))
+        part_label = told.get("PART_ENTRY_NAME", "")
+        found.append(FileSystem(device, kind, uuid, label, part_uuid, disk, partition, part_label))
     firmwares: list[Firmware] = []
     if schemes[boot_disk] != "gpt" or _BIOS_BOOT_PARTITION in part_types:
         firmwares.append("bios")
@@ -75,9 +77,11 @@ def _links(appliance: Appliance) -> tuple[SymbolicLink, ...]:
 
 
 def _read(appliance: Appliance) -> tuple[tuple[TextFile, ...], tuple[str, ...]]:
+    vendors = [f"{efi.EFI}/{name}" for name in appliance.names(efi.EFI)]
     wanted = [*reading_list.FILES]
-    for directory, pattern in reading_list.DIRECTORIES:
+    for directory, pattern in (*reading_list.DIRECTORIES, *((vendor, efi.READ) for vendor in vendors)):
         wanted += [f"{directory}/{name}" for name in appliance.names(directory) if re.fullmatch(pattern, name)]
     texts = [(path, appliance.read(path)) for path in wanted]
     files = tuple(TextFile(path, text) for path, text in texts if text is not None)
-    return files, tuple(path for path in reading_list.PATHS if appliance.exists(path))
+    loaders = [f"{at}/{name}" for at in vendors for name in appliance.names(at) if re.fullmatch(efi.LOOKED_FOR, name)]
+    return files, (*(path for path in reading_list.PATHS if appliance.exists(path)), *loaders)

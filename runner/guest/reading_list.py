@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from runner.guest import grub, linux, support
+from runner.guest import linux, support
+from runner.guest.boot import table as boot
 from runner.guest.families import dracut, initramfs_tools
 
 FILES = (
     *support.FILES,
-    *grub.CONFIGS,
-    grub.DEFAULTS,
-    grub.DEVICE_MAP,
+    *boot.FILES,
     initramfs_tools.MODULES,
     initramfs_tools.MAIN_CONFIG,
     *dracut.FILES,
@@ -17,6 +16,7 @@ FILES = (
 )
 # (directory, regular expression for the whole name)
 DIRECTORIES = (
+    *boot.DIRECTORIES,
     (initramfs_tools.CONFIG_DIRECTORY, r".+"),
     *linux.DIRECTORIES,
 )

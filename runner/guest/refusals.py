@@ -43,7 +43,7 @@ class EncryptedSystem(Refused):
     def __init__(self, device: str, mount: str) -> None:
         super().__init__(
             f"{mount} of the guest is encrypted with LUKS on {device}: hotadd has no key to make it bootable.",
-            "Decrypt it in the guest first (cryptsetup reencrypt --decrypt), or leave it to the EBS volume's encryption.",
+            "Decrypt it in the guest first (cryptsetup reencrypt --decrypt), and let EBS encrypt the volumes instead.",
         )
         self.device = device
         self.mount = mount
@@ -299,7 +299,8 @@ class WriteNotKept(IntegrityViolated):
 
 class _Kinds:
     every: ClassVar[tuple[type[HotaddError], ...]] = (
-        *(GuestUnknown, FamilyUnsupported, OsMismatch, FirmwareMismatch, StaticNetwork, NetworkUnknown),
+        *(GuestUnknown, EncryptedSystem, FamilyUnsupported, OsMismatch, FirmwareMismatch, StaticNetwork),
+        NetworkUnknown,
         *(BootLoaderUnknown, DeviceUnmatched, DriverMissing, NoSpace, FileSystemDamaged, FileTooBig),
         *(DirectoryTooBig, NoPlainFile, GuestProgramEndless),
         *(GuestUnlisted, RootUnsupported, PartitionTableUnfit, HypervisorUnfit),

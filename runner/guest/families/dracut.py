@@ -5,7 +5,8 @@ dracut is always run without hostonly: that mode takes the drivers of the machin
 
 from __future__ import annotations
 
-from runner.guest import grub, linux
+from runner.guest import linux
+from runner.guest.boot import table as boot
 from runner.guest.edits import Decision, Rebuild, Step, Write
 from runner.guest.facts import GuestFacts, Kernel, Options
 from runner.guest.families import drivers, room
@@ -34,7 +35,7 @@ def is_family(facts: GuestFacts) -> bool:
 
 def decide(facts: GuestFacts, options: Options) -> Decision:
     """What makes the guest boot on EC2; an empty decision when nothing is left to do. Raises what refuses it."""
-    steps: list[Step] = [*linux.decide(facts, options), *grub.decide(facts)]
+    steps: list[Step] = [*linux.decide(facts, options), *boot.decide(facts, options)]
     settings = _settings(facts)
     stale = bool(settings) or linux.changes_initramfs(steps)
     rebuilds = [_rebuild(kernel, facts) for kernel in drivers.due(facts.kernels, stale=stale)]

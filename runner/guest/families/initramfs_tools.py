@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from runner.guest import devices, grub, linux
+from runner.guest import devices, linux
+from runner.guest.boot import table as boot
 from runner.guest.edits import Decision, Rebuild, Step, Write
 from runner.guest.facts import GuestFacts, Kernel, Options
 from runner.guest.families import drivers
@@ -27,7 +28,7 @@ def decide(facts: GuestFacts, options: Options) -> Decision:
     """What makes the guest boot on EC2; an empty decision when nothing is left to do. Raises what refuses it."""
     steps: list[Step] = [
         *linux.decide(facts, options),
-        *grub.decide(facts),
+        *boot.decide(facts, options),
     ]
     settings = _initramfs_settings(facts)
     stale = bool(settings) or linux.changes_initramfs(steps)

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from runner.guest.edits import Step
 from runner.guest.facts import GuestFacts, TextFile
 
-# Every boot entry says net.ifnames=0 (kernel_line.py), so EC2's first interface has this name, on Nitro and on Xen.
+# Every boot entry says net.ifnames=0 (boot/kernel_line.py): EC2's first interface has this name, on Nitro and on Xen.
 INTERFACE = "eth0"
 # Interfaces that no network card makes: their addresses mean the same on EC2, and their files stay.
 _VIRTUAL = ("lo", "docker*", "virbr*", "lxc*", "lxd*", "veth*", "vnet*", "tun*", "tap*", "wg*", "ppp*", "dummy*", "ib*")

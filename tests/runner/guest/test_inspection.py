@@ -60,7 +60,8 @@ def test_a_fixed_address_is_advice_for_the_spec(make_facts: MakeFacts) -> None:
 
 
 def test_the_verdict_is_about_the_firmware_asked_for(make_facts: MakeFacts) -> None:
-    both = make_facts(firmwares=("uefi",))
+    loader = "/boot/efi/EFI/BOOT/BOOTX64.EFI"
+    both = make_facts(firmwares=("uefi",), paths=(*make_facts().paths, loader))
     assert describe(both, DISKS).firmware == "uefi" and describe(both, DISKS).supported
     assert "source.firmware: uefi" in " ".join(describe(both, DISKS).advice)
     refused = describe(both, DISKS, "bios")

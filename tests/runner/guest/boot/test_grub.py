@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from runner.guest import grub, kernel_line
-from runner.guest.facts import Kernel
+from runner.guest.boot import grub_defaults, kernel_line, table
+from runner.guest.facts import Kernel, Options
 from runner.guest.refusals import BootLoaderUnknown, DeviceUnmatched
 
+DHCP = Options("dhcp")
 ROOT = "root=UUID=2f1d6c3e-5b60-4c1b-9f0e-6a1d0c7b8e01"
 SWAP = "resume=UUID=2f1d6c3e-5b60-4c1b-9f0e-6a1d0c7b8e03"
 OURS = "console=tty0 console=ttyS0,115200n8 net.ifnames=0 nvme_core.io_timeout=4294967295"
@@ -58,8 +59,8 @@ def test_the_timeout_fits_the_oldest_kernel(versions, parameter):
 
 @pytest.mark.parametrize(("before", "after"), DEFAULTS)
 def test_defaults(before, after, make_facts):
-    steps = grub.decide(make_facts({grub.DEFAULTS: before}))
-    assert [step.text for step in steps if step.path == grub.DEFAULTS] == [after]
+    steps = table.decide(make_facts({grub_defaults.DEFAULTS: before}), DHCP)
+    assert [step.text for step in steps if step.path == grub_defaults.DEFAULTS] == [after]
 
 
 def test_only_kernel_lines_of_grub_cfg_change(make_facts):
@@ -75,21 +76,21 @@ def test_only_kernel_lines_of_grub_cfg_change(make_facts):
         f"linux16\t/vmlinuz {ROOT} {OURS}\n"
         "echo 'Loading Linux root=/dev/sda1 ...'\n"
     )
-    steps = grub.decide(make_facts({"/boot/grub/grub.cfg": before}))
+    steps = table.decide(make_facts({"/boot/grub/grub.cfg": before}), DHCP)
     assert steps[0].text == after
 
 
 def test_device_map_goes_aside_when_it_names_disks_by_their_controller(make_facts):
-    steps = grub.decide(make_facts({grub.DEVICE_MAP: "(hd0)\t/dev/sda\n"}))
-    assert [step.path for step in steps if not hasattr(step, "text")] == [grub.DEVICE_MAP]
+    steps = table.decide(make_facts({"/boot/grub/device.map": "(hd0)\t/dev/sda\n"}), DHCP)
+    assert [step.path for step in steps if not hasattr(step, "text")] == ["/boot/grub/device.map"]
 
 
 def test_no_grub_is_refused(make_facts):
     with pytest.raises(BootLoaderUnknown):
-        grub.decide(make_facts({"/boot/grub/grub.cfg": None}))
+        table.decide(make_facts({"/boot/grub/grub.cfg": None}), DHCP)
 
 
 def test_a_root_that_leads_nowhere_is_refused_with_its_line(make_facts):
     with pytest.raises(DeviceUnmatched) as refusal:
-        grub.decide(make_facts({"/boot/grub/grub.cfg": "# one\n\tlinux /vmlinuz root=/dev/sdd1 ro\n"}))
+        table.decide(make_facts({"/boot/grub/grub.cfg": "# one\n\tlinux /vmlinuz root=/dev/sdd1 ro\n"}), DHCP)
     assert (refusal.value.file, refusal.value.line) == ("/boot/grub/grub.cfg", 2)

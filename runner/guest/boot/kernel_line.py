@@ -1,0 +1,117 @@
+"""The kernel's command line as EC2 wants it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from runner.guest import devices
+from runner.guest.facts import GuestFacts, Kernel
+
+# EC2 shows the serial port; the last console= is the one init writes to, and where systemd starts a getty.
+_CONSOLES = ("console=tty0", "console=ttyS0,115200n8")
+# Words that bring a command line from elsewhere, where it is changed: RHEL 8's BLS entries, Debian's "# kopt=".
+_ELSEWHERE = ("$kernelopts", "${kernelopts}", "$GRUB_CMDLINE_LINUX", "${GRUB_CMDLINE_LINUX}")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A command line after the change.
+
+    `own` says that its root is this guest's; `lost` that a device it needs means none of the guest's, and why.
+    """
+
+    words: tuple[str, ...]
+    own: bool
+    lost: str = ""
+
+
+def nvme_timeout(kernels: Iterable[Kernel]) -> str:
+    """The parameter that keeps a slow EBS volume from being given up.
+
+    EC2 User Guide, "NVMe I/O operation timeout": the module is nvme before Linux 4.6, and the most it takes is 255
+    before 4.15. The oldest kernel decides, since all boot entries share one setting.
+    """
+    oldest = min((kernel.number for kernel in kernels), default=(6, 1))
+    module = "nvme_core" if oldest >= (4, 6) else "nvme"
+    return f"{module}.io_timeout={4294967295 if oldest >= (4, 15) else 255}"
+
+
+def wanted(facts: GuestFacts) -> tuple[str, ...]:
+    """What every boot entry must say besides its root."""
+    return (*_CONSOLES, "net.ifnames=0", nvme_timeout(facts.kernels))
+
+
+def changed(words: Sequence[str], facts: GuestFacts) -> Line:
+    """A boot entry's command line for EC2; unchanged where it starts another system than this one."""
+    try:
+        own = any(devices.find(root, facts).device == facts.root for root in _values(words, "root"))
+    except devices.Unmatched:
+        own = False
+    try:
+        return Line(tuple(on_ec2(list(words), facts, root=True)), own)
+    except devices.Unmatched as unmatched:
+        return Line(tuple(words), False, str(unmatched))
+
+
+def on_ec2(words: list[str], facts: GuestFacts, *, root: bool) -> list[str]:
+    """The words of a command line, changed for EC2. With `root`, `root=` is rewritten; without it is dropped.
+
+    Raises `devices.Unmatched` when `root=` or `boot=` names nothing.
+    """
+    ours = () if any(word in _ELSEWHERE for word in words) else wanted(facts)
+    result = [*without_ours(words, facts, root=root), *ours]
+    same = sorted(result) == sorted(words) and list(_values(words, "console")) == list(_values(result, "console"))
+    return words if same else result
+
+
+def without_ours(words: Sequence[str], facts: GuestFacts, *, root: bool = False) -> list[str]:
+    """The words that stay: no console, no parameter that `wanted` sets, no device that EC2 lacks."""
+    ours = {word.partition("=")[0] for word in wanted(facts)} | {"biosdevname", "nvme.io_timeout"}
+    # A lost resume= would make the initramfs wait 30 s, a lost rd.* three minutes.
+    lost = {name for name in ("resume",) for value in _values(words, name) if not devices.is_known(value, facts)}
+    if lost:
+        lost.add("resume_offset")
+    kept: list[str] = []
+    for word in words:
+        name, _, value = word.partition("=")
+        if name in ours or name in lost or _is_lost(name, value, facts):
+            continue
+        if name == "root" and devices.is_unstable(value):
+            kept += [f"root={_root(value, facts)}"] if root else []
+        elif name in ("resume", "boot") and devices.is_unstable(
+            value
+        ):  # boot=: dracut(8), where FIPS checks the kernel
+            kept.append(f"{name}={devices.stable_name(value, facts)}")
+        elif name == "rootflags":
+            # btrfs(5): the other disks of a file system are found without being named.
+            parts = [part for part in value.split(",") if not devices.is_unstable(part.removeprefix("device="))]
+            kept += [f"rootflags={','.join(parts)}"] if parts else []
+        else:
+            kept.append(word)
+    return kept
+
+
+def _is_lost(name: str, value: str, facts: GuestFacts) -> bool:
+    """Whether dracut would wait for a logical volume or an array that is not there: dracut.cmdline(7); RHEL 6: rd_."""
+    if name in ("rd.lvm.lv", "rd_LVM_LV"):
+        return not any(fs.device == f"/dev/{value}" for fs in facts.file_systems)
+    if name in ("rd.md.uuid", "rd_MD_UUID"):
+        arrays = {_digits(fs.uuid) for fs in facts.file_systems if fs.type == "linux_raid_member"}
+        return _digits(value) not in arrays
+    return False
+
+
+def _digits(uuid: str) -> str:
+    return uuid.lower().replace("-", "").replace(":", "")
+
+
+def _root(value: str, facts: GuestFacts) -> str:
+    found = devices.find(value, facts)
+    if found.device != facts.root:
+        raise devices.Unmatched(f"it leads to {found.device}, but the system lies on {facts.root}")
+    return devices.stable_name(value, facts)
+
+
+def _values(words: Iterable[str], name: str) -> Iterable[str]:
+    return (word.partition("=")[2] for word in words if word.startswith(f"{name}="))
