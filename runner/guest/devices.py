@@ -11,21 +11,34 @@ import re
 from runner.guest.facts import FileSystem, GuestFacts
 
 _KERNEL_NAME = re.compile(r"/dev/(?:sd|hd|vd|xvd)([a-z]{1,2})([0-9]*)\Z")
-_NVME_NAME = re.compile(r"/dev/nvme([0-9]+)n1(?:p([0-9]+))?\Z")
-_BY_PATH = re.compile(r"/dev/disk/by-path/\S*?-(?:scsi|sas)-[0-9]+:[0-9]+:([0-9]+):[0-9]+(?:-part([0-9]+))?\Z")
+_NVME_NAME = re.compile(r"/dev/nvme([0-9]+)n([0-9]+)(?:p([0-9]+))?\Z")
+# The kernel's admin-guide/devices.txt: Compaq's arrays, cXdY for disk Y of controller X, pZ its partition.
+_ARRAY_NAME = re.compile(r"/dev/(?:cciss|ida)/c([0-9]+)d([0-9]+)(?:p([0-9]+))?\Z")
+_BY_PATH = re.compile(r"/dev/disk/by-path/(\S+?)-(?:scsi|sas)-[0-9]+:[0-9]+:([0-9]+):[0-9]+(?:-part([0-9]+))?\Z")
+_BY_PATH_CONTROLLER = re.compile(r"/dev/disk/by-path/(\S+?)-(?:scsi|sas)-")
 _BY_ID = re.compile(r"/dev/disk/by-(?:id|path)/\S+?(?:-part([0-9]+))?\Z")
-_BY_TAG = re.compile(r"/dev/disk/by-(uuid|label|partuuid)/(\S+)\Z")
-_TAG = re.compile(r"(UUID|LABEL|PARTUUID)=(\S+)\Z")
+# 13-dm-disk.rules and 63-md-raid-arrays.rules: these come from the volume's own metadata.
+_BY_METADATA = re.compile(r"/dev/disk/by-id/(?:dm-name|dm-uuid|lvm-pv-uuid|md-name|md-uuid)-(\S+)\Z")
+_BY_TAG = re.compile(r"/dev/disk/by-(uuid|label|partuuid|partlabel)/(\S+)\Z")
+_TAG = re.compile(r"(UUID|LABEL|PARTUUID|PARTLABEL)=(\S+)\Z")
 _CONTROLLER_TARGET = 7  # a SCSI controller's own id: VMware gives no disk this number
+_TABLES = ("/etc/fstab", "/etc/crypttab")
 
 
 class Unmatched(Exception):
     """A device name that means no file system of this guest, or more than one; its text says which."""
 
 
+def is_device(name: str) -> bool:
+    """Whether a word of fstab names a block device, by its node or by a tag; else it is a file, a share, a word."""
+    return name.startswith("/dev/") or bool(_TAG.match(name.replace('"', "")))
+
+
 def is_unstable(name: str) -> bool:
     """Whether a device name depends on the controller: kernel names, by-path and by-id links."""
-    return any(pattern.match(name) for pattern in (_KERNEL_NAME, _NVME_NAME, _BY_ID)) and not _BY_TAG.match(name)
+    if _BY_TAG.match(name) or _BY_METADATA.match(name):
+        return False
+    return any(pattern.match(name) for pattern in (_KERNEL_NAME, _NVME_NAME, _ARRAY_NAME, _BY_ID))
 
 
 def find(name: str, facts: GuestFacts) -> FileSystem:
@@ -34,14 +47,15 @@ def find(name: str, facts: GuestFacts) -> FileSystem:
     by_tag = _BY_TAG.match(name)
     if tag or by_tag:
         kind, value = tag.groups() if tag else (by_tag[1].upper(), by_tag[2]) if by_tag else ("", "")
-        return _only([fs for fs in facts.file_systems if _tag_of(fs, kind) == value.lower()], f"{kind} {value}")
+        return _only([fs for fs in facts.file_systems if _is_tagged(fs, kind, value)], f"{kind} {value}", facts)
     place = _place(name, facts)
-    if place is None:  # LVM and md names are the same on every controller
-        return _only([fs for fs in facts.file_systems if fs.device == lvm_name(name)], name)
+    if place is None:
+        return _only(_of_volume(name, facts), name, facts)
     disk, partition = place
     return _only(
         [fs for fs in facts.file_systems if (fs.disk, fs.partition) == (disk, partition)],
         f"partition {partition} on disk {disk + 1}" if partition else f"disk {disk + 1}",
+        facts,
     )
 
 
@@ -59,7 +73,7 @@ def stable_name(name: str, facts: GuestFacts) -> str:
     found = find(name, facts)
     if not found.uuid:
         raise Unmatched(f"the {found.type or 'unknown data'} on it has no UUID")
-    _only([fs for fs in facts.file_systems if fs.uuid == found.uuid], f"UUID {found.uuid}")
+    _only([fs for fs in facts.file_systems if fs.uuid == found.uuid], f"UUID {found.uuid}", facts)
     return f"UUID={found.uuid}"
 
 
@@ -71,6 +85,17 @@ def lvm_name(name: str) -> str:
     return f"/dev/{group}/{volume}".replace("\0", "-") if volume else name
 
 
+def _of_volume(name: str, facts: GuestFacts) -> list[FileSystem]:
+    """LVM and md volumes, whose names are the same on every controller."""
+    linked = name.removeprefix("/dev/disk/by-id/dm-name-")
+    name = lvm_name(f"/dev/mapper/{linked}" if linked != name else name)
+    found = [fs for fs in facts.file_systems if fs.device == name]
+    if not found and name.startswith("/dev/md"):
+        # The appliance may number an array otherwise (/dev/md127); where there is but one, it is that.
+        found = [fs for fs in facts.file_systems if re.fullmatch(r"/dev/md[0-9]+|/dev/md/\S+", fs.device)]
+    return found
+
+
 def _place(name: str, facts: GuestFacts) -> tuple[int, int] | None:
     """(disk from 0, partition or 0) of a controller's name; None when it is of another kind."""
     if kernel := _KERNEL_NAME.match(name):
@@ -80,26 +105,48 @@ def _place(name: str, facts: GuestFacts) -> tuple[int, int] | None:
             number = number * 26 + ord(letter) - ord("a") + 1
         return number - 1, int(digits or 0)
     if nvme := _NVME_NAME.match(name):
-        return int(nvme[1]), int(nvme[2] or 0)
+        return _numbered("NVMe", int(nvme[1]), int(nvme[2]) - 1), int(nvme[3] or 0)
+    if array := _ARRAY_NAME.match(name):
+        return _numbered("array", int(array[1]), int(array[2])), int(array[3] or 0)
+    if _BY_TAG.match(name) or _BY_METADATA.match(name):
+        return None
     linked = _BY_ID.match(name)
     if linked and facts.disks == 1:
         return 0, int(linked[1] or 0)
     if path := _BY_PATH.match(name):
-        target = int(path[1])
-        return target - (target > _CONTROLLER_TARGET), int(path[2] or 0)
+        controllers = {each for table in _TABLES for each in _BY_PATH_CONTROLLER.findall(facts.text(table) or "")}
+        if len(controllers | {path[1]}) > 1:
+            raise Unmatched(f"there are disks on {len(controllers | {path[1]})} controllers")
+        target = int(path[2])
+        return target - (target > _CONTROLLER_TARGET), int(path[3] or 0)
     if linked:
         raise Unmatched("it names a virtual disk by an id that the disk files do not hold")
     return None
 
 
-def _tag_of(fs: FileSystem, kind: str) -> str:
-    value = {"UUID": fs.uuid, "LABEL": fs.label, "PARTUUID": fs.part_uuid}[kind]
-    return value.lower()
+def _numbered(kind: str, controller: int, number: int) -> int:
+    """The disk, where each controller has one disk (as EC2 has it) or the first has them all (as VMware has it)."""
+    if controller and number:
+        raise Unmatched(f"it is a disk of several on {kind} controller {controller + 1}")
+    return controller or number
 
 
-def _only(found: list[FileSystem], what: str) -> FileSystem:
+def _is_tagged(fs: FileSystem, kind: str, value: str) -> bool:
+    if kind in ("LABEL", "PARTLABEL"):
+        # fstab(5) writes a space as \040, udev's links as \x20, and the appliance's blkid puts a backslash before it.
+        spelt = value.replace(r"\040", " ").replace(r"\x20", " ")
+        return {"LABEL": fs.label, "PARTLABEL": fs.part_label}[kind].replace("\\ ", " ") == spelt
+    return {"UUID": fs.uuid, "PARTUUID": fs.part_uuid}[kind].lower() == value.lower()
+
+
+def _only(found: list[FileSystem], what: str, facts: GuestFacts) -> FileSystem:
     if not found:
         raise Unmatched(f"there is no {what}")
-    if len(found) > 1:
+    if len(found) > 1 and not _is_one_btrfs(found):
         raise Unmatched(f"there are {len(found)} file systems with {what}")
-    return found[0]
+    return next((fs for fs in found if fs.device == facts.root), found[0])
+
+
+def _is_one_btrfs(found: list[FileSystem]) -> bool:
+    """The devices of one Btrfs all carry its UUID, and any of them mounts it."""
+    return {fs.type for fs in found} == {"btrfs"} and len({fs.uuid for fs in found}) == 1

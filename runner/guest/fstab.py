@@ -6,16 +6,24 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from runner.guest import devices
+from runner.guest import crypttab, devices
 from runner.guest.edits import Write
 from runner.guest.facts import GuestFacts
-from runner.guest.refusals import DeviceUnmatched
+from runner.guest.refusals import DeviceUnmatched, EncryptedSystem
 
 PATH = "/etc/fstab"
 # Mounts without which the guest does not come up, or comes up as another machine: these are matched or refused.
 _SYSTEM = ("/", "/boot", "/boot/efi", "/usr", "/var", "/home")
 _NO_DEVICE = re.compile(r"/dev/(?:cdrom|dvd|sr[0-9]|scd[0-9]|fd[0-9]|floppy)")
-_VIRTUAL = ("proc", "sysfs", "tmpfs", "devpts", "none", "nfs", "nfs4", "cifs", "vboxsf", "overlay", "9p", "efivarfs")
+# VMware's shared folders, by its kernel module and by vmhgfs-fuse: `.host:/` is the host that EC2 is not.
+_OF_VMWARE = ("vmhgfs", "fuse.vmhgfs-fuse")
+_ANY_TYPE = ("auto", "none")
+_SAME_TYPE = {
+    **dict.fromkeys(("ext2", "ext3", "ext4"), "ext"),
+    **dict.fromkeys(("ntfs", "ntfs-3g", "ntfs3", "fuseblk"), "ntfs"),
+    **dict.fromkeys(("vfat", "msdos", "fat"), "vfat"),
+    **dict.fromkeys(("iso9660", "udf", "udf,iso9660"), "optical"),
+}
 
 
 @dataclass(frozen=True)
@@ -51,12 +59,18 @@ def decide(facts: GuestFacts) -> list[Write]:
 
 
 def _on_ec2(entry: Entry, line: str, facts: GuestFacts) -> str:
-    if entry.type in _VIRTUAL or entry.device.startswith(("//", "LABEL=cloudimg-")):
-        return line
-    if _NO_DEVICE.match(entry.device):
+    if _NO_DEVICE.match(entry.device) or entry.type in _OF_VMWARE or entry.device.startswith(".host:"):
         return _with_nofail(line, entry)
+    if not devices.is_device(entry.device) or entry.device.startswith("LABEL=cloudimg-"):
+        return line
+    if entry.device in crypttab.names(facts):
+        if entry.point in _SYSTEM:
+            raise EncryptedSystem(entry.device, entry.point)
+        return line
     try:
         found = devices.find(entry.device, facts)
+        if devices.is_unstable(entry.device):
+            _check_type(entry.type, found.type)
         if entry.point == "/" and found.device != facts.root:
             raise devices.Unmatched(f"it leads to {found.device}, but the system lies on {facts.root}")
         if not devices.is_unstable(entry.device):
@@ -67,6 +81,12 @@ def _on_ec2(entry: Entry, line: str, facts: GuestFacts) -> str:
             raise DeviceUnmatched(PATH, entry.line, entry.device, str(unmatched)) from unmatched
         # A machine that waits 90 s for a lost disk and then stops at an emergency shell has no console on EC2.
         return _with_nofail(line, entry)
+
+
+def _check_type(stated: str, found: str) -> None:
+    """A controller's name is a guess about the order of disks; another file system there proves it wrong."""
+    if found and stated not in _ANY_TYPE and _SAME_TYPE.get(stated, stated) != _SAME_TYPE.get(found, found):
+        raise devices.Unmatched(f"it leads to {found}, not {stated}")
 
 
 def _with_nofail(line: str, entry: Entry) -> str:

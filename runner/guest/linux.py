@@ -5,19 +5,25 @@ Each decider looks at its own files and knows nothing of the others; a family ad
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
-from runner.guest import fstab, serial_login
+from runner.guest import crypttab, fstab, serial_login
 from runner.guest.edits import Rebuild, Step
 from runner.guest.facts import GuestFacts, Options
+from runner.guest.names import blkid, lvm, md, multipath
 from runner.guest.network import table as network
 from runner.guest.services import cloudinit, firewall, selinux, vmware_tools
 
 # Files of which an initramfs holds a copy; see `changes_initramfs`.
-_COPIED: tuple[str, ...] = ()
+_COPIED = re.compile(r"/etc/(crypttab|lvm/.+|mdadm(\.conf|/.+)|multipath(\.conf|/.+)|systemd/network/.+\.link)")
 
 FILES = (
     fstab.PATH,
+    crypttab.PATH,
+    *lvm.FILES,
+    *md.FILES,
+    *multipath.FILES,
     *serial_login.FILES,
     *network.FILES,
     *cloudinit.FILES,
@@ -31,6 +37,8 @@ DIRECTORIES = (
     *vmware_tools.DIRECTORIES,
 )
 PATHS = (
+    *blkid.PATHS,
+    *lvm.PATHS,
     *serial_login.PATHS,
     *network.PATHS,
     *cloudinit.PATHS,
@@ -44,6 +52,11 @@ def decide(facts: GuestFacts, options: Options) -> list[Step]:
     """The steps; on a guest that was converted before nothing but notes. Raises the refusal that applies."""
     return [
         *fstab.decide(facts),
+        *crypttab.decide(facts),
+        *lvm.decide(facts),
+        *md.decide(facts),
+        *multipath.decide(facts),
+        *blkid.decide(facts),
         *network.decide(facts, options.network),
         *serial_login.decide(facts),
         *cloudinit.decide(facts, options.cloud_init),
@@ -54,4 +67,4 @@ def decide(facts: GuestFacts, options: Options) -> list[Step]:
 
 def changes_initramfs(steps: Sequence[Step]) -> bool:
     """Whether a step changes a file of which the initramfs holds a copy, so that a rebuild is due."""
-    return any(step.path.startswith(_COPIED) for step in steps if not isinstance(step, Rebuild))
+    return any(_COPIED.fullmatch(step.path) for step in steps if not isinstance(step, Rebuild))

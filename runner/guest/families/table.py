@@ -9,7 +9,14 @@ from runner.guest import verdict
 from runner.guest.edits import Decision
 from runner.guest.facts import GuestFacts, Options
 from runner.guest.families import dracut, initramfs_tools
-from runner.guest.refusals import FamilyUnsupported, FirmwareMismatch, GuestUnknown, NoSpace, OsMismatch
+from runner.guest.refusals import (
+    EncryptedSystem,
+    FamilyUnsupported,
+    FirmwareMismatch,
+    GuestUnknown,
+    NoSpace,
+    OsMismatch,
+)
 from runner.guest.services import selinux
 
 
@@ -31,6 +38,9 @@ FAMILIES = (
 def decide(facts: GuestFacts, options: Options) -> Decision:
     """What is to be done to the guest. Raises the refusal that applies, so it is also the check before a run."""
     if facts.os == "unknown":
+        locked = next((fs for fs in facts.file_systems if fs.type == "crypto_LUKS"), None)
+        if locked:
+            raise EncryptedSystem(locked.device, "/")
         raise GuestUnknown(", ".join(f"{fs.device} {fs.type}" for fs in facts.file_systems) or "none")
     if options.os not in (None, facts.os):
         raise OsMismatch(str(options.os), facts.os)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runner.guest.edits import Aside, Link, Move, Note, Rebuild, Relabel, Step, Write
+from runner.guest.edits import Aside, Move, Note, Rebuild, Relabel, Step, Write
 from runner.guest.facts import GuestFacts, TextFile
 from runner.guest.network.shape import settings
 
@@ -44,9 +44,9 @@ def decide(facts: GuestFacts, steps: Sequence[Step]) -> list[Step]:
 def _written(step: Step) -> tuple[str, ...]:
     """The files that a step makes or changes. One that is moved takes its label along."""
     match step:
-        case Write(path) | Link(path):
-            return (path,)
-        case Rebuild(_, initramfs):
-            return (initramfs,)
         case Aside() | Move() | Relabel() | Note():
             return ()
+        case Rebuild(_, initramfs):
+            return (initramfs,)
+        case _:
+            return (step.path,)
