@@ -58,7 +58,11 @@ def _absolute(spec: Spec, base: Path) -> Spec:
     if backend.local is not None:
         local = dataclasses.replace(backend.local, path=str((base / backend.local.path).resolve()))
         backend = dataclasses.replace(backend, local=local)
-    return dataclasses.replace(spec, source=dataclasses.replace(spec.source, disks=disks), backend=backend)
+    guest = spec.guest
+    if guest.drivers is not None:
+        guest = dataclasses.replace(guest, drivers=str((base / guest.drivers).resolve()))
+    source = dataclasses.replace(spec.source, disks=disks)
+    return dataclasses.replace(spec, source=source, backend=backend, guest=guest)
 
 
 def _absolute_disk(disk: Disk, base: Path) -> Disk:

@@ -134,9 +134,13 @@ class CopyLimits:
 
 @dataclass(frozen=True)
 class GuestPolicy:
-    """How the guest is judged and made bootable. `unlisted`: a guest whose release is not in the support matrix."""
+    """How the guest is judged and made bootable. `unlisted`: a guest whose release is not in the support matrix.
+
+    `drivers` is the directory of a bundle of Windows drivers.
+    """
 
     unlisted: UnlistedPolicy = "refuse"
+    drivers: str | None = None
 
 
 @dataclass(frozen=True)

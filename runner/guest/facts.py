@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from runner.guest.windows.facts import WindowsFacts
+from runner.guest.windows.kit import Bundle
 
 Firmware = Literal["bios", "uefi"]
 Hypervisor = Literal["nitro", "xen"]
@@ -18,7 +19,8 @@ class Options:
     """What the user said about the guest. `os` is a hint (None: look); `firmware` is what the replica boots with.
 
     `hypervisor` is the destination type's (None: not known, either will do); `unlisted` says what becomes of a guest
-    that is not in the support matrix; `cloud_init` "keep" leaves cloud-init as it is configured.
+    that is not in the support matrix; `cloud_init` "keep" leaves cloud-init as it is configured. `bundle` holds the
+    Windows drivers that the spec names.
     """
 
     network: Literal["dhcp", "keep"]
@@ -27,6 +29,7 @@ class Options:
     hypervisor: Hypervisor | None = None
     unlisted: Literal["refuse", "try"] = "refuse"
     cloud_init: CloudInit = "limit"
+    bundle: Bundle | None = None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from runner.aws.account import Account
 from runner.guest.conversion import GuestDisk
 from runner.guest.facts import Options
 from runner.guest.served import ServedDisk
+from runner.guest.windows.bundle import open_bundle
 from runner.phases.sources import open_place
 from schemas.location import is_local
 from schemas.spec import Spec
@@ -41,5 +42,14 @@ def source_device(location: str, format: str, member: str, account: Account) -> 
 
 
 def guest_options(spec: Spec) -> Options:
-    """What the spec wants of the conversion."""
-    return Options(network=spec.network, os=spec.source.os, firmware=spec.source.firmware, unlisted=spec.guest.unlisted)
+    """What the spec wants of the conversion.
+
+    Raises what `open_bundle` does: every file of a bundle of drivers is checked here, before anything is copied.
+    """
+    return Options(
+        network=spec.network,
+        os=spec.source.os,
+        firmware=spec.source.firmware,
+        unlisted=spec.guest.unlisted,
+        bundle=None if spec.guest.drivers is None else open_bundle(Path(spec.guest.drivers)),
+    )

@@ -57,6 +57,8 @@ def test_a_good_spec_becomes_a_model() -> None:
         "auto",
         False,
     )
+    named = loaded(changed("backend:\n", "guest: {drivers: ../drivers}\nbackend:\n"))
+    assert (spec.guest.drivers, named.guest.drivers) == (None, str(Path.cwd() / "drivers"))
     with pytest.raises(KeyError):
         spec.disk("swap")
 

@@ -6,45 +6,18 @@ Opening one looks at every file, so what the bundle lacks for a Windows release 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 
 from runner.guest.windows.archive import Archive
-from runner.guest.windows.bundle_refusals import ArchiveChanged, BundleIncomplete, BundleMissing
+from runner.guest.windows.bundle_refusals import ArchiveChanged, BundleMissing
 from runner.guest.windows.contents import Contents
-from runner.guest.windows.kit import Kit, Payload
+from runner.guest.windows.kit import Bundle, Lack, Payload
 from runner.guest.windows.releases import RELEASES
 from schemas.document import read_document
 from schemas.drivers import DriversLock, LockedPackage
 
 LOCK = "drivers.lock"
 _LOCK_MOST = 1024 * 1024
-
-
-@dataclass(frozen=True)
-class Lack:
-    """What is missing for a release, in words."""
-
-    release: str
-    missing: str
-
-
-@dataclass(frozen=True)
-class Bundle:
-    """A bundle whose files are what its lock says. `files` are the names that make it up, the lock among them."""
-
-    directory: str
-    files: tuple[str, ...]
-    kits: tuple[Kit, ...]
-    lacks: tuple[Lack, ...]
-
-    def for_release(self, release: str) -> Kit:
-        """What a release takes. Raises `BundleIncomplete`."""
-        kit = next((each for each in self.kits if each.release == release), None)
-        if kit is None:
-            lack = next((each.missing for each in self.lacks if each.release == release), "it knows no such Windows")
-            raise BundleIncomplete(self.directory, release, lack)
-        return kit
 
 
 def read_lock(directory: Path) -> DriversLock:

@@ -1,9 +1,10 @@
-"""What one Windows release takes out of a bundle: its boot drivers, and what is installed at its first boot. Pure."""
+"""What a bundle of drivers has for each Windows: boot drivers, and what is installed at the first boot. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from runner.guest.windows.bundle_refusals import BundleIncomplete
 from runner.guest.windows.driver import Driver
 
 HOME = "/Windows/hotadd"  # where the first boot finds its script and what it installs
@@ -44,3 +45,32 @@ class Kit:
     staged: tuple[Payload, ...]
     infs: tuple[str, ...]
     installers: tuple[Installer, ...]
+
+
+@dataclass(frozen=True)
+class Lack:
+    """What is missing for a release, in words."""
+
+    release: str
+    missing: str
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle whose files are what its lock says. `files` are the names that make it up, the lock among them.
+
+    It is plain values, so that it crosses a process border; a copy of the files elsewhere has another `directory`.
+    """
+
+    directory: str
+    files: tuple[str, ...]
+    kits: tuple[Kit, ...]
+    lacks: tuple[Lack, ...]
+
+    def for_release(self, release: str) -> Kit:
+        """What a release takes. Raises `BundleIncomplete`."""
+        kit = next((each for each in self.kits if each.release == release), None)
+        if kit is None:
+            lack = next((each.missing for each in self.lacks if each.release == release), "it knows no such Windows")
+            raise BundleIncomplete(self.directory, release, lack)
+        return kit
