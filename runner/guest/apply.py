@@ -9,14 +9,24 @@ from runner.guest.edits import KEPT, Aside, Copy, Edit, Link, Move, Note, Rebuil
 from runner.guest.kernels import packed_drivers
 from runner.guest.refusals import ConversionFailed, InitramfsIncomplete
 from runner.guest.services.selinux import AUTORELABEL, RELABELS_AT_BOOT
+from runner.guest.windows import writer
+from runner.guest.windows.kit import Bundle
+from runner.guest.windows.steps import CopyLoader, EditHive, PutDirectory, PutFile
 
 _SCRATCH = ("/var/tmp", "/tmp")
 
 
-def apply(appliance: Appliance, steps: Sequence[Step]) -> tuple[Edit, ...]:
-    """Do the steps in the mounted guest; the record of them. Raises `ConversionFailed`, `InitramfsIncomplete`."""
-    edits = []
+def apply(appliance: Appliance, steps: Sequence[Step], root: str, bundle: Bundle | None) -> tuple[Edit, ...]:
+    """Do the steps in the mounted guest; the record of them.
+
+    `root` is the device of the guest's system, `bundle` where files for a Windows guest lie. Raises `ConversionFailed`,
+    `InitramfsIncomplete`, and what `windows.writer` raises.
+    """
+    own = [step for step in steps if isinstance(step, PutDirectory | PutFile | EditHive | CopyLoader)]
+    edits = [record(step) for step in writer.apply(appliance, own, root, bundle)]
     for step in steps:
+        if isinstance(step, PutDirectory | PutFile | EditHive | CopyLoader):
+            continue
         edit = record(step)
         match step:
             case Write(path, text, _, keep, mode, suffix):
@@ -57,6 +67,10 @@ def _relabel(appliance: Appliance, step: Relabel) -> Edit:
 
 
 def _rebuild(appliance: Appliance, step: Rebuild) -> None:
+    kept = step.initramfs + KEPT
+    keeps = step.keep and not appliance.exists(kept)
+    if keeps and not step.built:
+        appliance.rename(step.initramfs, kept)
     for directory in _SCRATCH:
         appliance.cover(directory)
     appliance.run(step.command)
@@ -66,7 +80,7 @@ def _rebuild(appliance: Appliance, step: Rebuild) -> None:
     missing = set(step.modules) - set(packed_drivers(appliance, built, step.kernel))
     if missing:
         raise InitramfsIncomplete(step.initramfs, ", ".join(sorted(missing)))
-    if step.keep and step.built and appliance.exists(step.initramfs) and not appliance.exists(step.initramfs + KEPT):
-        appliance.rename(step.initramfs, step.initramfs + KEPT)
     if step.built:
+        if keeps:
+            appliance.rename(step.initramfs, kept)
         appliance.rename(step.built, step.initramfs)

@@ -39,7 +39,7 @@ def decide(facts: GuestFacts, options: Options) -> Decision:
     settings = _settings(facts)
     stale = bool(settings) or linux.changes_initramfs(steps)
     rebuilds = [_rebuild(kernel, facts) for kernel in drivers.due(facts.kernels, stale=stale)]
-    return room.plan(facts, [*steps, *settings], rebuilds)
+    return room.plan(facts, [*steps, *settings], rebuilds, room.for_every_machine)
 
 
 def _settings(facts: GuestFacts) -> list[Write]:
@@ -72,7 +72,7 @@ def _rebuild(kernel: Kernel, facts: GuestFacts) -> Rebuild:
         modules=names,
         why="it must find EC2's disks",
         built=built,
-        keep=kernel.default,
+        keep=kernel.default and bool(kernel.initramfs),
     )
 
 

@@ -6,17 +6,13 @@ from runner.guest import devices, linux
 from runner.guest.boot import table as boot
 from runner.guest.edits import Decision, Rebuild, Step, Write
 from runner.guest.facts import GuestFacts, Kernel, Options
-from runner.guest.families import drivers
+from runner.guest.families import drivers, room
 
 UPDATE = "/usr/sbin/update-initramfs"
 MODULES = "/etc/initramfs-tools/modules"
 MAIN_CONFIG = "/etc/initramfs-tools/initramfs.conf"
 CONFIG_DIRECTORY = "/etc/initramfs-tools/conf.d"
 POLICY = f"{CONFIG_DIRECTORY}/zz-hotadd"  # read after every other file
-
-_MIB = 1024 * 1024
-_EDIT_BYTES = 1 * _MIB  # all text files together, twice
-_REBUILD_ROOM = 8 * _MIB  # a new initramfs grows by the drivers it gains
 
 
 def is_family(facts: GuestFacts) -> bool:
@@ -33,15 +29,8 @@ def decide(facts: GuestFacts, options: Options) -> Decision:
     settings = _initramfs_settings(facts)
     stale = bool(settings) or linux.changes_initramfs(steps)
     rebuilds = [_rebuild(kernel) for kernel in drivers.due(facts.kernels, stale=stale)]
-    needs: dict[str, int] = {}
-    if steps or settings:
-        needs[facts.mount_of("/etc").point] = _EDIT_BYTES
-    if rebuilds:
-        # update-initramfs writes the new file beside the old one, a kernel at a time.
-        point = facts.mount_of("/boot").point
-        largest = max(kernel.packed_bytes for kernel in facts.kernels)
-        needs[point] = needs.get(point, 0) + largest + _REBUILD_ROOM * len(rebuilds)
-    return Decision((*steps, *settings, *rebuilds), tuple(needs.items()))
+    grown = room.for_every_machine if any(step.path == POLICY for step in settings) else room.by_drivers
+    return room.plan(facts, [*steps, *settings], rebuilds, grown)
 
 
 def _initramfs_settings(facts: GuestFacts) -> list[Write]:
@@ -86,11 +75,14 @@ def _setting(facts: GuestFacts, name: str) -> str:
 
 
 def _rebuild(kernel: Kernel) -> Rebuild:
-    action = "-u" if kernel.packed_bytes else "-c"
     return Rebuild(
         kernel=kernel.version,
         initramfs=kernel.initramfs or f"/boot/initrd.img-{kernel.version}",
-        command=(UPDATE, action, "-k", kernel.version),
+        # Not mkinitramfs: update-initramfs of older releases keeps a digest of what it made, and refuses at the guest's
+        # next update to replace another one. It writes the image beside the old one and renames it. -c, since -u does
+        # nothing with update_initramfs=no; -t takes over what is there (update-initramfs(8)).
+        command=(UPDATE, "-c", "-t", "-k", kernel.version),
         modules=drivers.asked(kernel),
         why="it must find EC2's disks",
+        keep=kernel.default and bool(kernel.initramfs),
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from runner.guest import verdict
 from runner.guest.edits import Decision
 from runner.guest.facts import GuestFacts, Options
-from runner.guest.families import dracut, initramfs_tools
+from runner.guest.families import dracut, initramfs_tools, windows
 from runner.guest.refusals import (
     EncryptedSystem,
     FamilyUnsupported,
@@ -32,6 +32,7 @@ class Family:
 FAMILIES = (
     Family("initramfs-tools", initramfs_tools.is_family, initramfs_tools.decide),
     Family("dracut", dracut.is_family, dracut.decide),
+    Family("windows", windows.is_family, windows.decide),
 )
 
 
@@ -44,6 +45,8 @@ def decide(facts: GuestFacts, options: Options) -> Decision:
         raise GuestUnknown(", ".join(f"{fs.device} {fs.type}" for fs in facts.file_systems) or "none")
     if options.os not in (None, facts.os):
         raise OsMismatch(str(options.os), facts.os)
+    if facts.os == "windows":
+        windows.check(facts)
     verdict.check(facts, options)
     family = next((each for each in FAMILIES if each.is_family(facts)), None)
     if family is None:

@@ -58,7 +58,7 @@ def test_a_guest_from_vmware_gets_drivers_uuids_console_and_dhcp(make_facts):
         MODULES,
     ]
     (rebuild,) = [step for step in decision.steps if isinstance(step, Rebuild)]
-    assert rebuild.command == ("/usr/sbin/update-initramfs", "-u", "-k", "6.1.0-50-amd64")
+    assert rebuild.command == ("/usr/sbin/update-initramfs", "-c", "-t", "-k", "6.1.0-50-amd64")
     assert rebuild.modules == ("nvme", "nvme_core", "ena", "xen_blkfront", "xen_netfront")
 
 
@@ -90,9 +90,9 @@ def test_every_kernel_is_rebuilt_with_what_it_has(make_facts):
     new = make_facts().kernels[0]
     old = replace(new, version="4.9.0-19-amd64", loadable=("nvme", "nvme_core"), initramfs="", packed_bytes=0)
     rebuilds = [s for s in table.decide(make_facts(kernels=(new, old)), DHCP).steps if isinstance(s, Rebuild)]
-    assert [(r.kernel, r.command[1], len(r.modules)) for r in rebuilds] == [
-        ("6.1.0-50-amd64", "-u", 5),
-        ("4.9.0-19-amd64", "-c", 2),
+    assert [(r.kernel, r.command[-1], len(r.modules)) for r in rebuilds] == [
+        ("6.1.0-50-amd64", "6.1.0-50-amd64", 5),
+        ("4.9.0-19-amd64", "4.9.0-19-amd64", 2),
     ]
     assert rebuilds[1].initramfs == "/boot/initrd.img-4.9.0-19-amd64"
 
