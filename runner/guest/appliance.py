@@ -144,6 +144,11 @@ class Appliance:
         """What mdadm reads in the superblock of an array's member."""
         return self.tool(["mdadm", "--examine", self._name(member)])
 
+    def examine_ntfs(self, device: str) -> str:
+        """What ntfs-3g.probe says of writing to a volume, its exit code, and what ntfsinfo reads in it, unmounted."""
+        look = 'ntfs-3g.probe --readwrite "$0" 2>&1; echo "probe: $?"; ntfsinfo -f -m "$0" 2>&1; true'
+        return self.tool(["sh", "-c", look, self._name(device)])
+
     def missing_volumes(self) -> list[tuple[str, int]]:
         """The volume groups, with how many physical volumes each lacks."""
         told = self.tool(["lvm", "vgs", "--noheadings", "--separator", ":", "-o", "vg_name,vg_missing_pv_count"])

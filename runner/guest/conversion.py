@@ -13,7 +13,7 @@ import stat
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ from runner.guest.families import table
 from runner.guest.redo import InjectedDisk
 from runner.guest.refusals import ConversionFailed, OverlayDamaged, revive
 from runner.guest.served import ServedDisk, served
+from runner.guest.windows.bundle import open_bundle
+from runner.guest.windows.kit import Bundle
 from runner.guest.worker import Answer, Request
 from runner.process import ProgramFailed, run
 from schemas.document import structure, unstructure
@@ -93,7 +95,8 @@ def prepare(disks: Sequence[GuestDisk], options: Options, work: Path) -> Prepare
     for disk in disks:
         _overlay_in(work, disk).unlink(missing_ok=True)
     with overlaid(disks, work) as (scratch, overlays):
-        answer = _convert("prepare", disks, overlays, options, scratch)
+        handed = replace(options, bundle=_handed(options, scratch))
+        answer = _convert("prepare", disks, overlays, handed, scratch)
         injected = [_keep(disk, made, _overlay_in(work, disk)) for disk, made in zip(disks, overlays, strict=True)]
     return Prepared(answer.facts, answer.edits, tuple(injected))
 
@@ -134,6 +137,19 @@ def overlaid(disks: Sequence[GuestDisk], work: Path) -> Iterator[tuple[Path, lis
             made.append(path)
         os.chown(scratch, *owner)
         yield scratch, made
+
+
+def _handed(options: Options, scratch: Path) -> Bundle | None:
+    """A copy of the bundle of drivers that the conversion's user can read, checked against its lock once more."""
+    if options.bundle is None or options.os == "linux":
+        return None
+    directory = scratch / "bundle"
+    directory.mkdir(mode=0o755)
+    os.chown(directory, identity().uid, identity().gid)
+    for name in options.bundle.files:
+        shutil.copyfile(Path(options.bundle.directory, name), directory / name)
+        os.chown(directory / name, identity().uid, identity().gid)
+    return open_bundle(directory)
 
 
 def _convert(task: Any, disks: Sequence[GuestDisk], overlays: list[Path], options: Options, scratch: Path) -> Answer:

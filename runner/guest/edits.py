@@ -5,6 +5,8 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
+from runner.guest.windows.steps import CopyLoader, EditHive, PutDirectory, PutFile, WindowsStep, action
+
 KEPT = ".hotadd"  # the suffix under which an old file stays beside the new one
 
 
@@ -98,7 +100,7 @@ class Note:
     why: str
 
 
-Step = Write | Aside | Rebuild | Copy | Move | Link | Relabel | Note
+Step = Write | Aside | Rebuild | Copy | Move | Link | Relabel | Note | WindowsStep
 
 
 @dataclass(frozen=True)
@@ -138,3 +140,5 @@ def record(step: Step) -> Edit:
             return Edit(path, f"used by {command[0]} to label {len(paths)} files", why)
         case Note(path, why):
             return Edit(path, "left as it is", why)
+        case PutDirectory() | PutFile() | EditHive() | CopyLoader():
+            return Edit(step.to if isinstance(step, CopyLoader) else step.path, action(step), step.why)

@@ -12,6 +12,7 @@ from runner.guest.families import table
 from runner.guest.families.drivers import DRIVERS
 from runner.guest.network import table as network
 from runner.guest.refusals import StaticNetwork
+from runner.guest.windows.volume_refusals import BundleUnnamed
 from schemas.errors import Refused
 from schemas.inspection import (
     InspectedChange,
@@ -66,6 +67,8 @@ def _verdict(
         except StaticNetwork as fixed:
             advice.append(f"{fixed.sentence} {fixed.hint}")
             decision = table.decide(facts, Options("dhcp", firmware=firmware))
+    except BundleUnnamed as unnamed:
+        return (), (*advice, f"{unnamed.sentence} {unnamed.hint}"), ()
     except Refused as refusal:
         return (refusal.sentence,), (*advice, refusal.hint), ()
     if firmware != "bios":

@@ -11,6 +11,7 @@ from runner.guest.boot import default, efi
 from runner.guest.facts import FileSystem, Firmware, GuestFacts, SymbolicLink, TextFile
 from runner.guest.kernels import kernels
 from runner.guest.storage import health, system
+from runner.guest.windows import probe as windows
 
 _EFI_PARTITION = ("c12a7328-f81f-11d2-ba4b-00c04fc93ec9", "0xef")
 _BIOS_BOOT_PARTITION = "21686148-6449-6e6f-744e-656564454649"
@@ -28,11 +29,12 @@ def probe(appliance: Appliance, disks: int, boot_disk: int) -> GuestFacts:
     facts = GuestFacts("unknown", "", "", "unknown", firmwares, "", disks, file_systems, (), (), (), (), tables, groups)
     found = system.find(appliance, file_systems, boot_disk)
     if found is None:
-        return facts
-    windows = found.kind == "windows"
-    facts = replace(facts, os=found.kind, root=found.at.device, product="Windows" if windows else "Linux")
-    if windows:
-        return facts
+        traces = windows.traces(appliance, file_systems, boot_disk)
+        return facts if traces is None else replace(facts, os="windows", product="Windows", windows=traces)
+    is_windows = found.kind == "windows"
+    facts = replace(facts, os=found.kind, root=found.at.device, product="Windows" if is_windows else "Linux")
+    if is_windows:
+        return windows.probe(appliance, facts, found.at, boot_disk)
     facts = replace(facts, mounts=system.mount(appliance, found, facts))
     files, paths = _read(appliance)
     facts = replace(facts, files=files, paths=paths, links=_links(appliance))

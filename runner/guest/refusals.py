@@ -10,6 +10,9 @@ from typing import ClassVar
 
 from runner.guest.boot.refusals import BOOT
 from runner.guest.storage.refusals import KINDS as STORAGE
+from runner.guest.windows.bundle_refusals import EVERY as BUNDLE
+from runner.guest.windows.refusals import HiveBroken
+from runner.guest.windows.volume_refusals import EVERY as WINDOWS
 from schemas.errors import HotaddError, IntegrityViolated, Refused
 
 Value = str | int
@@ -20,7 +23,7 @@ class GuestUnknown(Refused):
 
     def __init__(self, found: str) -> None:
         super().__init__(
-            f"No disk of this machine holds a Linux system that hotadd can find (file systems: {found}).",
+            f"No disk of this machine holds a Linux or Windows system that hotadd can find (file systems: {found}).",
             "Check that all disks of the machine are in the spec and that none is encrypted.",
         )
         self.found = found
@@ -307,6 +310,7 @@ class _Kinds:
         *(ConversionFailed, InitramfsIncomplete, OverlayDamaged, WriteNotKept),
         *STORAGE,
         *BOOT,
+        *(HiveBroken, *BUNDLE, *WINDOWS),
     )
 
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from runner.guest.facts import GuestFacts, Kernel, TextFile
-from schemas.guests import LinuxRow, WindowsRow, linux_row
+from schemas.guests import LinuxRow, WindowsRow, linux_row, windows_row
 
 OS_RELEASE = "/etc/os-release"
 # Before os-release (systemd 183, 2012): RHEL 6 and CentOS 6 have these alone. Oracle Linux says in redhat-release that
@@ -51,7 +51,10 @@ def release(files: tuple[TextFile, ...]) -> Release:
 
 def row_of(facts: GuestFacts) -> LinuxRow | WindowsRow | None:
     """The guest's row of the matrix; None when it has none."""
-    return linux_row(facts.distribution, facts.version) if facts.os == "linux" else None
+    if facts.os == "linux":
+        return linux_row(facts.distribution, facts.version)
+    known = facts.windows.registry.release if facts.windows and facts.windows.registry else None
+    return windows_row(known.build, known.installation, known.edition) if known else None
 
 
 def default_kernel(facts: GuestFacts) -> Kernel | None:

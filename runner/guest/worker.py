@@ -48,7 +48,8 @@ def serve(request: Request) -> Answer:
         facts = probe(appliance, len(request.overlays), request.boot_disk)
         if request.task == "inspect":
             return Answer(facts)
-        return Answer(facts, apply(appliance, table.decide(facts, request.options).steps))
+        decision = table.decide(facts, request.options)
+        return Answer(facts, apply(appliance, decision.steps, facts.root, request.options.bundle))
 
 
 def main() -> None:

@@ -11,11 +11,11 @@ from runner.guest.appliance import Appliance
 from runner.guest.facts import FileSystem, GuestFacts, Mount
 from runner.guest.storage import health
 from runner.guest.storage.refusals import FileSystemUnmountable
+from runner.guest.windows import probe as windows
 from schemas.errors import Refused
 
 _LINUX_TYPES = ("ext2", "ext3", "ext4", "xfs", "btrfs", "jfs", "reiserfs")
 _LINUX_SIGNS = ("/etc/os-release", "/etc/debian_version", "/etc/redhat-release", "/etc/SuSE-release")
-_WINDOWS_SIGN = "/Windows/System32"
 # File systems that conversion may write to, in the order in which they are mounted.
 _SYSTEM_MOUNTS = ("/usr", "/var", "/boot", "/boot/efi")
 _SUBVOLUME = re.compile(r"subvol(?:id)?=[^,\s]+")
@@ -94,7 +94,7 @@ def _system_on(appliance: Appliance, fs: FileSystem) -> System | None:
     if refused:
         raise _Unmountable(refused)
     if fs.type == "ntfs":
-        return System("windows", fs) if appliance.exists(_WINDOWS_SIGN) else None
+        return System("windows", fs) if windows.is_system(appliance) else None
     if _is_linux(appliance, ""):
         return System("linux", fs)
     if fs.type != "btrfs":

@@ -104,3 +104,6 @@ class MirrorUnsafe(Refused):
             "Name https://..., file:///..., or http://127.0.0.1:PORT for a server on this machine.",
         )
         self.mirror = mirror
+
+
+EVERY = (*(InfBroken, BundleMissing, BundleIncomplete, ArchiveChanged, ArchiveHostile, VersionSkipped, FetchFailed),)
