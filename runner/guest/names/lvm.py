@@ -23,7 +23,6 @@ _FILTER = re.compile(
     re.MULTILINE | re.VERBOSE,
 )
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*+)"|#[^\n]*')
-_CLOSING = {"(": ")", "[": "]", "{": "}"}
 # Whole disks and partitions, on Nitro and on Xen, and the pattern that accepts them.
 _EC2 = (
     ("a|^/dev/nvme|", ("/dev/nvme0n1", "/dev/nvme0n1p2", "/dev/nvme1n1", "/dev/nvme26n1p1")),
@@ -61,11 +60,10 @@ def _accepting(setting: re.Match[str]) -> str:
 
 def _accepts(patterns: list[str], name: str) -> bool:
     for pattern in patterns:
-        kind, mark, rest = pattern[:1], pattern[1:2], pattern[2:]
-        expression = rest.partition(_CLOSING.get(mark, mark))[0] if mark else ""
+        # a or r, then the expression between two delimiters.
         try:
-            if re.search(expression, name):
-                return kind != "r"
+            if re.search(pattern[2:-1], name):
+                return not pattern.startswith("r")
         except re.error:
             return False  # LVM's expressions are a part of Python's: what this one means is not known
     return True
