@@ -74,8 +74,6 @@ def _rebuild(appliance: Appliance, step: Rebuild) -> None:
     for directory in _SCRATCH:
         appliance.cover(directory)
     appliance.run(step.command)
-    for directory in _SCRATCH:
-        appliance.uncover(directory)
     built = step.built or step.initramfs
     missing = set(step.modules) - set(packed_drivers(appliance, built, step.kernel))
     if missing:
@@ -84,3 +82,5 @@ def _rebuild(appliance: Appliance, step: Rebuild) -> None:
         if keeps:
             appliance.rename(step.initramfs, kept)
         appliance.rename(step.built, step.initramfs)
+    for directory in _SCRATCH:
+        appliance.uncover(directory)

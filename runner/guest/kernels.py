@@ -6,19 +6,19 @@ import re
 
 from runner.guest.appliance import Appliance
 from runner.guest.facts import Kernel
-from runner.guest.families.drivers import DRIVERS
+from runner.guest.families.drivers import DRIVERS, LISTERS
+from runner.guest.refusals import ConversionFailed
 
 # How Debian (and dracut there), Red Hat's dracut, and SUSE name the initramfs of a version. A rescue or kdump image
 # has another name, or belongs to a "version" without modules.
 _NAMES = ("/boot/initrd.img-{}", "/boot/initramfs-{}.img", "/boot/initrd-{}")
-_LISTERS = ("/usr/bin/lsinitramfs", "/usr/bin/lsinitrd", "/bin/lsinitrd", "/usr/sbin/lsinitrd", "/sbin/lsinitrd")
 _LISTING_SECONDS = 600.0  # an initramfs with all modules, unpacked by an emulated CPU: a minute
 _ANY_DRIVER = "|".join(name.replace("_", "[_-]") for name in DRIVERS)
 _MODULE = rf"/({_ANY_DRIVER})[.]ko([.](gz|xz|zst))?(:|$)"
 
 
 def kernels(appliance: Appliance) -> tuple[Kernel, ...]:
-    """Every kernel in /boot that has its modules; the newest is taken for the default one."""
+    """Every kernel in /boot that has its modules; none is marked as the default one yet."""
     found = []
     for image in appliance.names("/boot"):
         version = image.removeprefix("vmlinuz-")
@@ -39,11 +39,15 @@ def kernels(appliance: Appliance) -> tuple[Kernel, ...]:
 
 def packed_drivers(appliance: Appliance, initramfs: str, version: str) -> tuple[str, ...]:
     """Which of the asked drivers an initramfs holds for a kernel, told by the guest's own lister (none without it)."""
-    lister = next((path for path in _LISTERS if appliance.exists(path)), None)
+    lister = next((path for path in LISTERS if appliance.exists(path)), None)
     if lister is None:
         return ()
     own = re.compile(rf"lib/modules/{re.escape(version)}/.*/({_ANY_DRIVER})[.]ko(?:[.]\w+)?\Z")
-    listed = [own.search(line.rstrip()) for line in appliance.run([lister, initramfs], seconds=_LISTING_SECONDS).splitlines()]
+    try:
+        told = appliance.run([lister, initramfs], seconds=_LISTING_SECONDS)
+    except ConversionFailed:
+        return ()  # no archive, or in a compression that the guest cannot read: it will be built anew
+    listed = [own.search(line.rstrip()) for line in told.splitlines()]
     names = {match[1].replace("-", "_") for match in listed if match}
     return tuple(name for name in DRIVERS if name in names)
 

@@ -22,7 +22,7 @@ DIRECTORIES = (
 )
 # Only looked for, not read.
 PATHS = (
-    initramfs_tools.UPDATE,
+    *initramfs_tools.PATHS,
     *dracut.PATHS,
     *linux.PATHS,
 )

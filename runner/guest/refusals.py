@@ -34,8 +34,8 @@ class FamilyUnsupported(Refused):
 
     def __init__(self, product: str) -> None:
         super().__init__(
-            f"{product} is not a guest that hotadd can make bootable: it knows guests with initramfs-tools.",
-            "Leave this machine to another tool, or convert it by hand.",
+            f"{product} has neither update-initramfs nor dracut, one of which must make its initramfs.",
+            "Install the one of its distribution in the guest, or leave this machine to another tool.",
         )
         self.product = product
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from runner.guest import linux
 from runner.guest.boot import table as boot
+from runner.guest.boot.refusals import ToolMissing
 from runner.guest.edits import Decision, Rebuild, Step, Write
 from runner.guest.facts import GuestFacts, Kernel, Options
 from runner.guest.families import drivers, room
@@ -19,7 +20,7 @@ ZSTD = ("/usr/bin/zstd", "/bin/zstd")
 CONFIG_DIRECTORY = "/etc/dracut.conf.d"
 CONFIG = f"{CONFIG_DIRECTORY}/99-hotadd.conf"
 FILES = (CONFIG,)
-PATHS = (*TOOLS, OLD, *ZSTD)
+PATHS = (*TOOLS, OLD, *ZSTD, *drivers.LISTERS)
 
 _DEBIAN = ("debian", "ubuntu")
 _SUSE = ("sles", "sled", "sles_sap", "opensuse-leap", "opensuse-tumbleweed", "suse")
@@ -39,6 +40,8 @@ def decide(facts: GuestFacts, options: Options) -> Decision:
     settings = _settings(facts)
     stale = bool(settings) or linux.changes_initramfs(steps)
     rebuilds = [_rebuild(kernel, facts) for kernel in drivers.due(facts.kernels, stale=stale)]
+    if rebuilds and not any(path in facts.paths for path in drivers.LISTERS):
+        raise ToolMissing(facts.product, "lsinitrd")
     return room.plan(facts, [*steps, *settings], rebuilds, room.for_every_machine)
 
 
@@ -57,7 +60,6 @@ def _settings(facts: GuestFacts) -> list[Write]:
 
 def _rebuild(kernel: Kernel, facts: GuestFacts) -> Rebuild:
     image = kernel.initramfs or _image(kernel.version, facts)
-    built = image + room.NEW
     names = drivers.asked(kernel)
     command = [next(tool for tool in TOOLS if tool in facts.paths), "--force"]
     if OLD not in facts.paths:
@@ -68,10 +70,10 @@ def _rebuild(kernel: Kernel, facts: GuestFacts) -> Rebuild:
     return Rebuild(
         kernel=kernel.version,
         initramfs=image,
-        command=(*command, built, kernel.version),
+        command=(*command, room.BUILT, kernel.version),
         modules=names,
         why="it must find EC2's disks",
-        built=built,
+        built=room.BUILT,
         keep=kernel.default and bool(kernel.initramfs),
     )
 

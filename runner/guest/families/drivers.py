@@ -7,11 +7,18 @@ from collections.abc import Sequence
 from runner.guest.facts import Kernel
 
 DRIVERS = ("nvme", "nvme_core", "ena", "xen_blkfront", "xen_netfront")
+# Programs of guests that list an initramfs: initramfs-tools' and dracut's, where distributions put them.
+LISTERS = ("/usr/bin/lsinitramfs", "/usr/bin/lsinitrd", "/bin/lsinitrd", "/usr/sbin/lsinitrd", "/sbin/lsinitrd")
 
 
 def asked(kernel: Kernel) -> tuple[str, ...]:
     """The drivers that this kernel's initramfs must hold: those that it has as modules."""
     return tuple(name for name in DRIVERS if name in kernel.loadable)
+
+
+def lacking(kernel: Kernel) -> tuple[str, ...]:
+    """The drivers that its initramfs must hold and does not."""
+    return tuple(name for name in asked(kernel) if name not in kernel.packed)
 
 
 def booted(kernels: Sequence[Kernel]) -> tuple[Kernel, ...]:
@@ -27,5 +34,4 @@ def due(kernels: Sequence[Kernel], *, stale: bool) -> tuple[Kernel, ...]:
 
     A kernel that has all of it built in, or that has no modules, is left alone.
     """
-    lacking = [k for k in booted(kernels) if set(asked(k)) - set(k.packed) or (stale and (k.initramfs or asked(k)))]
-    return tuple(lacking)
+    return tuple(k for k in booted(kernels) if lacking(k) or (stale and (k.initramfs or asked(k))))

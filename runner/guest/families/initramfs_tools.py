@@ -6,9 +6,11 @@ from runner.guest import devices, linux
 from runner.guest.boot import table as boot
 from runner.guest.edits import Decision, Rebuild, Step, Write
 from runner.guest.facts import GuestFacts, Kernel, Options
-from runner.guest.families import drivers, room
+from runner.guest.families import dracut, drivers, room
 
 UPDATE = "/usr/sbin/update-initramfs"
+MAKE = "/usr/sbin/mkinitramfs"
+PATHS = (UPDATE, MAKE)
 MODULES = "/etc/initramfs-tools/modules"
 MAIN_CONFIG = "/etc/initramfs-tools/initramfs.conf"
 CONFIG_DIRECTORY = "/etc/initramfs-tools/conf.d"
@@ -16,8 +18,12 @@ POLICY = f"{CONFIG_DIRECTORY}/zz-hotadd"  # read after every other file
 
 
 def is_family(facts: GuestFacts) -> bool:
-    """Whether a guest is of this family."""
-    return UPDATE in facts.paths and facts.text(MAIN_CONFIG) is not None
+    """Whether a guest is of this family.
+
+    Debian 13's dracut brings an update-initramfs of its own, and initramfs.conf outlives its package.
+    """
+    replaced = dracut.is_family(facts) and MAKE not in facts.paths
+    return UPDATE in facts.paths and facts.text(MAIN_CONFIG) is not None and not replaced
 
 
 def decide(facts: GuestFacts, options: Options) -> Decision:
