@@ -1,0 +1,103 @@
+"""Boot loaders' files: one file a case, from the distributions' own layouts; expected is each line that changes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from re import fullmatch
+from typing import Any
+
+import pytest
+import yaml
+
+from runner.guest import reading_list
+from runner.guest.boot import default, efi, table
+from runner.guest.edits import Aside, Step, Write
+from runner.guest.facts import FileSystem, GuestFacts, Kernel, Options, TextFile
+
+CASES = sorted((Path(__file__).parent / "cases").glob("*.yaml"))
+KEYS = {"about", "kernels", "devices", "root", "firmware", "paths", "grubenv", "files", "default", "ours"} | {
+    *("asides", "kept", "lines"),
+}
+# EC2 User Guide, "NVMe I/O operation timeout" and "Troubleshoot: console output"; names: network/shape.py.
+OURS = "console=tty0 console=ttyS0,115200n8 net.ifnames=0 nvme_core.io_timeout=4294967295"
+
+
+@cache
+def read(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(path.read_text())
+    assert set(found) <= KEYS, "a misspelt key would check nothing"
+    return found
+
+
+@pytest.fixture(params=CASES, ids=[path.stem for path in CASES])
+def case(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return read(request.param)
+
+
+def environment(text: str) -> str:
+    """GRUB's environment block as grub-editenv writes it."""
+    return ("# GRUB Environment Block\n" + text).ljust(1024, "#")
+
+
+def facts_of(case: dict[str, Any]) -> GuestFacts:
+    files = {**case["files"], **{path: environment(text) for path, text in case.get("grubenv", {}).items()}}
+    places = [(*device, None, None)[:5] for device in case["devices"]]
+    return GuestFacts(
+        *("linux", "any", "1", "Any Linux 1", (case.get("firmware", "bios"),), case["root"], 2),
+        file_systems=tuple(FileSystem(name, kind, uuid, "", "", at, part) for name, kind, uuid, at, part in places),
+        mounts=(),
+        kernels=tuple(Kernel(version, (), (), "", (), 0) for version in case["kernels"]),
+        files=tuple(TextFile(path, text) for path, text in files.items()),
+        paths=tuple(case.get("paths", ())),
+    )
+
+
+def decide(facts: GuestFacts) -> list[Step]:
+    return table.decide(facts, Options("dhcp", firmware=facts.firmwares[0]))
+
+
+def after(facts: GuestFacts, steps: list[Step]) -> GuestFacts:
+    texts = {file.path: file.text for file in facts.files}
+    for step in steps:
+        if isinstance(step, Aside):
+            del texts[step.path]
+        elif isinstance(step, Write):
+            texts[step.path] = step.text
+    return replace(facts, files=tuple(TextFile(path, text) for path, text in texts.items()))
+
+
+def changed_lines(old: str, new: str) -> list[str]:
+    before, now = old.rstrip("#").splitlines(), new.rstrip("#").splitlines()
+    assert len(before) == len(now)
+    return [line for was, line in zip(before, now, strict=True) if line != was]
+
+
+def test_case(case: dict[str, Any]) -> None:
+    facts = facts_of(case)
+    steps = decide(facts)
+    writes = {step.path: step for step in steps if isinstance(step, Write)}
+    lines = {path: changed_lines(facts.text(path) or "", step.text) for path, step in writes.items()}
+    ours = case.get("ours", OURS)
+    assert lines == {p: [line.replace("@OURS", ours) for line in wanted] for p, wanted in case["lines"].items()}
+    assert [step.path for step in steps if isinstance(step, Aside)] == case.get("asides", [])
+    for path in case.get("grubenv", {}):
+        assert path not in writes or (len(writes[path].text), writes[path].keep) == (1024, False)
+    if "kept" in case:
+        assert [path for path, step in writes.items() if step.keep] == case["kept"]
+    assert decide(after(facts, steps)) == []
+
+
+def test_default_kernel(case: dict[str, Any]) -> None:
+    facts = facts_of(case)
+    for state in (facts, after(facts, decide(facts))):
+        assert [k.version for k in default.marked(state.kernels, state) if k.default] == [case["default"]]
+
+
+def test_the_probe_reads_what_the_cases_give(case: dict[str, Any]) -> None:
+    for path in (*case["files"], *case.get("grubenv", {})):
+        directory, _, name = path.rpartition("/")
+        patterns = [pattern for where, pattern in reading_list.DIRECTORIES if where == directory]
+        vendors = fullmatch(rf"{efi.EFI}/[^/]+", directory) and fullmatch(efi.READ, name)
+        assert path in reading_list.FILES or vendors or any(fullmatch(pattern, name) for pattern in patterns), path
