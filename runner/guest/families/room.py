@@ -48,10 +48,9 @@ def plan(facts: GuestFacts, steps: Sequence[Step], rebuilds: Sequence[Rebuild], 
     if rebuilds:
         mount = facts.mount_of("/boot")
         free = mount.free - needs.get(mount.point, 0)
-        if _peak(facts, rebuilds, size) > free:
-            rebuilds = [replace(rebuild, keep=False) for rebuild in rebuilds]
-        if _peak(facts, rebuilds, size) > free:
-            rebuilds = rebuilds[:1]
+        bare = [replace(rebuild, keep=False) for rebuild in rebuilds]
+        ways = (rebuilds, bare, rebuilds[:1], bare[:1])
+        rebuilds = next((way for way in ways if _peak(facts, way, size) <= free), bare[:1])
         take("/boot", _peak(facts, rebuilds, size))
     return Decision((*steps, *rebuilds, *_notes(facts, rebuilds)), tuple(needs.items()))
 
