@@ -14,6 +14,7 @@ Firmware = Literal["bios", "uefi"]
 GuestOs = Literal["linux", "windows"]
 NetworkPolicy = Literal["keep", "dhcp"]
 UnlistedPolicy = Literal["refuse", "try"]
+CloudInitPolicy = Literal["limit", "keep"]
 Verify = Literal["none", "written", "full"]
 Zeroes = Literal["auto", "skip", "write"]
 FindBy = Literal["auto", "snapshot", "read"]
@@ -136,10 +137,11 @@ class CopyLimits:
 class GuestPolicy:
     """How the guest is judged and made bootable. `unlisted`: a guest whose release is not in the support matrix.
 
-    `drivers` is the directory of a bundle of Windows drivers.
+    `drivers` is the directory of a bundle of Windows drivers; `cloud_init` says whether it may change the replica.
     """
 
     unlisted: UnlistedPolicy = "refuse"
+    cloud_init: CloudInitPolicy = "limit"
     drivers: str | None = None
 
 

@@ -51,5 +51,6 @@ def guest_options(spec: Spec) -> Options:
         os=spec.source.os,
         firmware=spec.source.firmware,
         unlisted=spec.guest.unlisted,
+        cloud_init=spec.guest.cloud_init,
         bundle=None if spec.guest.drivers is None else open_bundle(Path(spec.guest.drivers)),
     )
