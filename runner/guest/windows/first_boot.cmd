@@ -31,13 +31,14 @@ exit /b 1
 :finish
 call :say all is installed
 call :settle
-for /d %%D in ("%HERE%*") do rd /s /q "%%D"
-del /q "%HERE%*.done" "%HERE%tries.txt" 2>nul
+{{clean}}
+del /q "%HERE%*.done" "%HERE%tries.txt" "%HERE%agent-config.yml" 2>nul
 if not defined REBOOT goto :leave
 call :say rebooting, as an installer asked for it
 "%SYS%\shutdown.exe" /r /t 15 /d p:2:4 /c "hotadd: first boot on EC2 is through"
 :leave
-(goto) 2>nul & del /q "%~f0"
+rem cmd reads a script line by line: what must follow the deletion stands on its line.
+del /q "%~f0" & exit 0
 
 :settle
 {{settle}}

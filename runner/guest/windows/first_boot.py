@@ -93,8 +93,17 @@ def _script(kit: Kit, queue: Queue) -> str:
     steps += [_installer(each.name, each.command) for each in kit.installers]
     # A program that was not installed by Windows Installer has another name there, and stays.
     steps += [_uninstaller(code) for code in queue.uninstall if _PRODUCT_CODE.fullmatch(code)]
-    text = _FRAME.replace("{{steps}}", "\n".join(steps)).replace("{{settle}}", _auto_reboot(queue.auto_reboot))
-    return text.replace("{{service}}", SERVICE).replace("\n", "\r\n")
+    folders = dict.fromkeys(payload.path.removeprefix(f"{HOME}/").partition("/")[0] for payload in kit.staged)
+    blanks = {
+        "{{steps}}": "\n".join(steps),
+        "{{clean}}": "\n".join(f'rd /s /q "%HERE%{folder}"' for folder in folders),
+        "{{settle}}": _auto_reboot(queue.auto_reboot),
+        "{{service}}": SERVICE,
+    }
+    text = _FRAME
+    for blank, filled in blanks.items():
+        text = text.replace(blank, filled)
+    return text.replace("\n", "\r\n")
 
 
 def _check(queue: Queue) -> None:
