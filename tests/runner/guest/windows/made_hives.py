@@ -57,6 +57,14 @@ def renumbered(hive: bytes, primary: int, secondary: int, written: int = 0) -> b
     return sealed(head) + hive[4096:]
 
 
+def widened(hive: bytes, size: int) -> bytes:
+    """A hive with empty bins behind its own, so that its bins have `size` bytes."""
+    (own,) = struct.unpack_from("<I", hive, 40)
+    free = struct.pack("<i", 4064).ljust(4064, b"\0")
+    more = b"".join(b"hbin" + struct.pack("<II", at, 4096) + bytes(20) + free for at in range(own, size, 4096))
+    return sealed(hive[:40] + struct.pack("<I", size) + hive[44:4096]) + hive[4096 : 4096 + own] + more
+
+
 def data_of(value: object) -> tuple[int, bytes]:
     """The kind and bytes of a value: int is REG_DWORD, str REG_SZ, tuple REG_MULTI_SZ, or (kind, bytes or str)."""
     match value:
