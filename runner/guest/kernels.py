@@ -32,7 +32,11 @@ def kernels(appliance: Appliance) -> tuple[Kernel, ...]:
         initramfs = next((path for name in _NAMES if appliance.size(path := name.format(version))), "")
         size = appliance.size(initramfs) or 0 if initramfs else 0
         packed = packed_drivers(appliance, initramfs, version) if size and loadable else ()
-        zstd = bool(appliance.lines(f"/boot/config-{version}", "^CONFIG_RD_ZSTD=y"))
+        configs = (
+            f"/boot/config-{version}",
+            f"{modules}/config",
+        )  # the latter since RHEL 8
+        zstd = any(appliance.lines(path, "^CONFIG_RD_ZSTD=y") for path in configs)
         found.append(Kernel(version, loadable, builtin, initramfs, packed, size, reads_zstd=zstd))
     return tuple(found)
 

@@ -44,10 +44,10 @@ def wanted(facts: GuestFacts) -> tuple[str, ...]:
 
 def changed(words: Sequence[str], facts: GuestFacts) -> Line:
     """A boot entry's command line for EC2; unchanged where it starts another system than this one."""
-    try:
-        own = any(devices.find(root, facts).device == facts.root for root in _values(words, "root"))
-    except devices.Unmatched:
-        own = False
+    known = [devices.find(root, facts).device for root in _values(words, "root") if devices.is_known(root, facts)]
+    own = facts.root in known
+    if known and not own and not any(devices.is_unstable(root) for root in _values(words, "root")):
+        return Line(tuple(words), False)
     try:
         return Line(tuple(on_ec2(list(words), facts, root=True)), own)
     except devices.Unmatched as unmatched:

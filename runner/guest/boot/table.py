@@ -90,7 +90,7 @@ def decide(facts: GuestFacts, options: Options) -> list[Step]:
             steps.append(Write(file.path, text, _why(file.text, kind), keep=keep))
     if lost and not own:
         path, number, line = lost[0]
-        named = next(word for word in line.words if word.startswith(("root=", "boot=")))
+        named = next(word for word in line.words if word.startswith(("root=", "boot=")) and _names_a_device(word))
         raise DeviceUnmatched(path, number, named, line.lost)
     return [*steps, *grub_defaults.decide(facts), *_device_maps(facts), *efi.decide(facts, options)]
 
@@ -122,6 +122,10 @@ def _changed(file: TextFile, kind: Kind, facts: GuestFacts) -> tuple[str, Sequen
     if new != file.text and re.fullmatch(grubenv.PATHS, file.path):
         new = grubenv.padded(file.path, new, grubenv.bytes_of(file.text))
     return new, found
+
+
+def _names_a_device(word: str) -> bool:
+    return devices.is_unstable(word.partition("=")[2])
 
 
 def _why(old: str, kind: Kind) -> str:
