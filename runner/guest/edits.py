@@ -137,7 +137,7 @@ def record(step: Step) -> Edit:
         case Link(path, target, why):
             return Edit(path, f"made a link to {target}", why)
         case Relabel(path, command, paths, why):
-            return Edit(path, f"used by {command[0]} to label {len(paths)} files", why)
+            return Edit(path, f"used by {command[0]}, to label {len(paths)} files", why)
         case Note(path, why):
             return Edit(path, "left as it is", why)
         case PutDirectory() | PutFile() | EditHive() | CopyLoader():

@@ -9,9 +9,9 @@ import re
 from collections.abc import Sequence
 
 from runner.guest import crypttab, fstab, serial_login
-from runner.guest.edits import Rebuild, Step
+from runner.guest.edits import Note, Rebuild, Step
 from runner.guest.facts import GuestFacts, Options
-from runner.guest.names import blkid, lvm, md, multipath
+from runner.guest.names import blkid, lvm, md, multipath, udev_rules
 from runner.guest.network import table as network
 from runner.guest.services import cloudinit, firewall, selinux, vmware_tools
 
@@ -32,6 +32,7 @@ FILES = (
     *vmware_tools.FILES,
 )
 DIRECTORIES = (
+    *udev_rules.DIRECTORIES,
     *network.DIRECTORIES,
     *firewall.DIRECTORIES,
     *vmware_tools.DIRECTORIES,
@@ -50,6 +51,7 @@ LINKS = vmware_tools.LINKS
 
 def decide(facts: GuestFacts, options: Options) -> list[Step]:
     """The steps; on a guest that was converted before nothing but notes. Raises the refusal that applies."""
+    on_dhcp = network.decide(facts, options.network)
     return [
         *fstab.decide(facts),
         *crypttab.decide(facts),
@@ -57,14 +59,16 @@ def decide(facts: GuestFacts, options: Options) -> list[Step]:
         *md.decide(facts),
         *multipath.decide(facts),
         *blkid.decide(facts),
-        *network.decide(facts, options.network),
+        *udev_rules.decide(facts),
+        *on_dhcp,
         *serial_login.decide(facts),
         *cloudinit.decide(facts, options.cloud_init),
         *vmware_tools.decide(facts),
+        *firewall.zones(facts, on_dhcp),
         *firewall.decide(facts),
     ]
 
 
 def changes_initramfs(steps: Sequence[Step]) -> bool:
     """Whether a step changes a file of which the initramfs holds a copy, so that a rebuild is due."""
-    return any(_COPIED.fullmatch(step.path) for step in steps if not isinstance(step, Rebuild))
+    return any(_COPIED.fullmatch(step.path) for step in steps if not isinstance(step, Rebuild | Note))

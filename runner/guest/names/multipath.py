@@ -6,7 +6,9 @@ have others; with the old ones there, a name can go to another disk than before.
 
 from __future__ import annotations
 
-from runner.guest.edits import Aside
+import re
+
+from runner.guest.edits import Aside, Note, Step
 from runner.guest.facts import GuestFacts
 
 DIRECTORY = "/etc/multipath"
@@ -14,12 +16,22 @@ _REMEMBERED = (f"{DIRECTORY}/wwids", f"{DIRECTORY}/bindings")
 # RHEL 5 and SLES 11 kept them here.
 _BEFORE = ("/var/lib/multipath/wwids", "/var/lib/multipath/bindings")
 
-FILES = (*_REMEMBERED, *_BEFORE)
+_CONFIG = "/etc/multipath.conf"
+# multipath.conf(5), section multipaths: settings and an alias for the one disk with this identifier.
+_ONE_DISK = re.compile(r"^\s*multipath\s*\{[^}]*\bwwid\s+\"?([^\s\"}]+)", re.MULTILINE)
+
+FILES = (*_REMEMBERED, *_BEFORE, _CONFIG)
 
 
-def decide(facts: GuestFacts) -> list[Aside]:
-    """Both files aside where they say something; the guest makes them anew."""
-    return [Aside(path, "it remembers VMware's disks") for path in FILES if _entries(facts.text(path))]
+def decide(facts: GuestFacts) -> list[Step]:
+    """What is remembered aside, where it says something: the guest makes it anew. What was configured is told."""
+    steps: list[Step] = [
+        Aside(path, "it remembers VMware's disks") for path in (*_REMEMBERED, *_BEFORE) if _entries(facts.text(path))
+    ]
+    configured = _ONE_DISK.findall("\n".join(_entries(facts.text(_CONFIG))))
+    if configured:
+        steps.append(Note(_CONFIG, f"its settings for {', '.join(sorted(configured))} match no disk of EC2"))
+    return steps
 
 
 def _entries(text: str | None) -> list[str]:

@@ -7,11 +7,12 @@ shut out, and what it shuts out comes in. Which of the two was meant, only its a
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
-from runner.guest.edits import Note
+from runner.guest.edits import Note, Step
 from runner.guest.facts import GuestFacts
-from runner.guest.network.shape import INTERFACE, is_virtual
+from runner.guest.network.shape import INTERFACE, is_virtual, settings
 
 _ZONES = "/etc/firewalld/zones"
 _NFTABLES = "/etc/nftables"
@@ -56,6 +57,21 @@ def decide(facts: GuestFacts) -> list[Note]:
             why = f"its rules for {', '.join(lost)} match nothing on EC2, where the interface is {INTERFACE}"
             notes.append(Note(file.path, why))
     return notes
+
+
+def zones(facts: GuestFacts, network: Sequence[Step]) -> list[Note]:
+    """A note for every network file that these steps replace and that put its interface into a zone of firewalld.
+
+    nm-settings-keyfile(5), connection.zone, and nm-settings-ifcfg-rh(5), ZONE.
+    """
+    replaced = {step.path for step in network}
+    return [
+        Note(file.path, f"its interface was in firewalld's zone {setting.value}; {INTERFACE} is in the default zone")
+        for file in facts.files
+        if file.path in replaced
+        for setting in settings(file)
+        if (setting.section, setting.key) in (("connection", "zone"), ("", "ZONE")) and setting.value
+    ]
 
 
 def _names(line: str) -> list[str]:

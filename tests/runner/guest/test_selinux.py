@@ -32,7 +32,7 @@ def test_files_that_were_written_are_labelled_by_the_guests_own_tool(make_facts:
     (step,) = selinux.decide(make_facts({CONFIG: ENFORCING}, paths=TOOL), STEPS)
     assert isinstance(step, Relabel)
     assert (step.command, step.paths) == (("/usr/sbin/setfiles", "-F", CONTEXTS), WRITTEN)
-    assert record(step).action == "used by /usr/sbin/setfiles to label 3 files"
+    assert record(step).action == "used by /usr/sbin/setfiles, to label 3 files"
 
 
 @pytest.mark.parametrize(

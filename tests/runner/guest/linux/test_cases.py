@@ -86,14 +86,14 @@ def test_case(case: dict[str, Any]) -> None:
     assert told(steps) == expected
     notes = {step.path: step.why for step in steps if isinstance(step, Note)}
     assert set(notes) == set(case.get("notes", {}))
-    for path, names in case.get("notes", {}).items():
-        assert f"its rules for {names} match nothing" in notes[path]
+    for path, said in case.get("notes", {}).items():
+        assert said in notes[path]
     assert linux.changes_initramfs(steps) is case.get("initramfs", False)
     assert all(record(step).why for step in steps)
-    # Nothing is left to do, but what was told is told again.
+    # Nothing is left to do; what was told of files that stay is told again.
     again = linux.decide(simulation.after(facts, steps), options)
     assert [step for step in again if not isinstance(step, Note)] == []
-    assert {step.path: step.why for step in again} == notes
+    assert {step.path: step.why for step in again}.items() <= notes.items()
 
 
 def test_the_probe_reads_what_the_cases_give(case: dict[str, Any]) -> None:
