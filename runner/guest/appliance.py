@@ -6,12 +6,13 @@ Every path is the guest's, resolved inside the appliance: a symlink leads nowher
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, cast
+from typing import Any, Literal, Self
 
 import guestfs
 
@@ -22,6 +23,7 @@ from runner.guest.time_limit import time_limit
 TEXT_BYTES_MOST = 1024 * 1024  # no honest fstab, grub.cfg or interfaces file comes near
 _MEMORY_MIB = (768, 2048)  # least and most; an initramfs with all modules unpacks to some 300 MiB of tmpfs
 Kind = Literal["", "file", "directory", "symlink", "other"]
+_KINDS: dict[str, Kind] = {"r": "file", "d": "directory", "l": "symlink"}  # as guestfs_readdir has them
 # Each only looks; the journal was replayed before.
 _CHECKS = {
     **dict.fromkeys(("ext2", "ext3", "ext4"), ("e2fsck", "-fn")),
@@ -29,6 +31,7 @@ _CHECKS = {
     "btrfs": ("btrfs", "check", "--readonly"),
     "jfs": ("jfs_fsck", "-f", "-n"),
 }
+_DISK_NAME = re.compile(r"/dev/sd([a-z]+)([0-9]*)")
 SEARCHED_BYTES_MOST = 64 * 1024 * 1024  # modules.dep of a full kernel has 1 MB
 NAMES_MOST = 10_000  # names in a directory; a /boot or conf.d has dozens
 _PROGRAM_SECONDS = 1800.0  # an initramfs with all modules takes minutes on an emulated CPU
@@ -109,12 +112,14 @@ class Appliance:
 
     def place(self, device: str) -> tuple[int | None, int | None]:
         """(disk from 0, partition or 0) of a device; (None, None) for LVM and md."""
-        if not device.startswith("/dev/sd"):
+        # libguestfs names disks in the order in which they were added, so the name tells without four calls each.
+        match = _DISK_NAME.fullmatch(device)
+        if match is None:
             return None, None
-        with doing(f"looking at {device}"):
-            if device in self._g.list_devices():
-                return int(self._g.device_index(device)), 0
-            return int(self._g.device_index(self._g.part_to_dev(device))), int(self._g.part_to_partnum(device))
+        disk = 0
+        for letter in match[1]:
+            disk = disk * 26 + ord(letter) - ord("a") + 1
+        return disk - 1, int(match[2] or 0)
 
     def extent(self, device: str) -> tuple[int, int, int]:
         """(disk from 0, first byte, bytes) of a partition, or of a whole disk."""
@@ -288,19 +293,13 @@ class Appliance:
         with doing(f"renaming {path}"):
             self._g.mv(path, to)
 
-    def kind(self, path: str) -> Kind:
-        """What a path is, without following a link in its last name."""
-        with doing(f"looking at {path}"):
-            if not self._g.exists(path) and not self._g.is_symlink(path):
-                return ""
-            for kind, is_kind in (
-                ("symlink", self._g.is_symlink),
-                ("file", self._g.is_file),
-                ("directory", self._g.is_dir),
-            ):
-                if is_kind(path):
-                    return cast(Kind, kind)
-        return "other"
+    def entries(self, directory: str) -> dict[str, Kind]:
+        """What is in a directory that is there, each name with what it is itself: one call, whatever their number."""
+        with doing(f"listing {directory}"):
+            found = {str(each["name"]): _KINDS.get(each["ftyp"], "other") for each in self._g.readdir(directory)}
+        if len(found) > NAMES_MOST:
+            raise DirectoryTooBig(directory, len(found), NAMES_MOST)
+        return found
 
     def start_of(self, path: str, count: int) -> bytes:
         """The first bytes of a file."""

@@ -136,6 +136,19 @@ class GuestUnlisted(Refused):
         self.version = version
 
 
+class WindowsUnlisted(Refused):
+    """The Windows release or edition is not in the support matrix (schemas/guests.json)."""
+
+    def __init__(self, product: str, build: int, edition: str) -> None:
+        super().__init__(
+            f"{product} (build {build}, {edition or 'no edition'}) is not in the support matrix.",
+            "docs/guests.md lists the releases and editions of Windows that have drivers for EC2.",
+        )
+        self.product = product
+        self.build = build
+        self.edition = edition
+
+
 class RootUnsupported(Refused):
     """The root file system is of a type that hotadd does not convert."""
 
@@ -306,7 +319,7 @@ class _Kinds:
         NetworkUnknown,
         *(BootLoaderUnknown, DeviceUnmatched, DriverMissing, NoSpace, FileSystemDamaged, FileTooBig),
         *(DirectoryTooBig, NoPlainFile, GuestProgramEndless),
-        *(GuestUnlisted, RootUnsupported, PartitionTableUnfit, HypervisorUnfit),
+        *(GuestUnlisted, WindowsUnlisted, RootUnsupported, PartitionTableUnfit, HypervisorUnfit),
         *(ConversionFailed, InitramfsIncomplete, OverlayDamaged, WriteNotKept),
         *STORAGE,
         *BOOT,

@@ -10,7 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from runner.guest.facts import GuestFacts, Hypervisor, Options
-from runner.guest.refusals import DriverMissing, GuestUnlisted, HypervisorUnfit, PartitionTableUnfit, RootUnsupported
+from runner.guest.refusals import (
+    DriverMissing,
+    GuestUnlisted,
+    HypervisorUnfit,
+    PartitionTableUnfit,
+    RootUnsupported,
+    WindowsUnlisted,
+)
 from runner.guest.support import default_kernel, row_of
 from schemas.guests import Boots, WindowsRow, matrix
 
@@ -50,8 +57,7 @@ def check(facts: GuestFacts, options: Options) -> None:
 
     With `options.hypervisor` None either of them will do.
     """
-    if row_of(facts) is None and options.unlisted == "refuse":
-        raise GuestUnlisted(facts.product, facts.distribution, facts.version)
+    _check_row(facts, options)
     _check_layout(facts)
     asked = (options.hypervisor,) if options.hypervisor else HYPERVISORS
     told = [fitness(facts, hypervisor) for hypervisor in asked]
@@ -62,6 +68,16 @@ def check(facts: GuestFacts, options: Options) -> None:
         missing = ", ".join(name for hypervisor in asked for name in _NEEDED[hypervisor])
         raise DriverMissing(facts.product, kernel.version if kernel else "none found", missing)
     raise HypervisorUnfit(facts.product, options.hypervisor, told[0].reason)
+
+
+def _check_row(facts: GuestFacts, options: Options) -> None:
+    if row_of(facts) is not None:
+        return
+    if facts.os == "windows":  # never tried: drivers are made for the releases of the matrix
+        told = facts.windows.registry.release if facts.windows and facts.windows.registry else None
+        raise WindowsUnlisted(facts.product, told.build if told else 0, told.edition if told else "")
+    if options.unlisted == "refuse":
+        raise GuestUnlisted(facts.product, facts.distribution, facts.version)
 
 
 def _check_layout(facts: GuestFacts) -> None:
