@@ -67,7 +67,6 @@ def base_block(data: bytes | bytearray | memoryview) -> BaseBlock:
 def finish(hive: bytearray, sequence: int, bins: int) -> None:
     """Make the base block that of a finished write: both sequence numbers `sequence`, the bins' size, the checksum."""
     struct.pack_into("<II", hive, 4, sequence, sequence)
-    struct.pack_into("<I", hive, 28, PRIMARY)
     struct.pack_into("<I", hive, 40, bins)
     struct.pack_into("<I", hive, 508, checksum(hive))
 

@@ -57,6 +57,11 @@ def renumbered(hive: bytes, primary: int, secondary: int, written: int = 0) -> b
     return sealed(head) + hive[4096:]
 
 
+def rooted(hive: bytes, root: int) -> bytes:
+    """A hive whose root key is said to lie at another byte of the bins."""
+    return sealed(hive[:36] + struct.pack("<I", root) + hive[40:4096]) + hive[4096:]
+
+
 def widened(hive: bytes, size: int) -> bytes:
     """A hive with empty bins behind its own, so that its bins have `size` bytes."""
     (own,) = struct.unpack_from("<I", hive, 40)

@@ -205,6 +205,10 @@ REFUSED: dict[str, tuple[Callable[[History], tuple[bytes, bytes | None, bytes | 
     "a bin of another place": (lambda h: (altered(h.first, 4100, b"\0\x10"), None, None), "no bin at byte 4096"),
     "a bin of no size": (lambda h: (altered(h.first, 4104, b"\0\0"), None, None), "no bin at byte 4096"),
     "no root": (lambda h: (altered(h.first, 36, b"\x28", seal=True), None, None), "no root key"),
+    "a root behind the bins": (
+        lambda h: (made_hives.rooted(h.first + b"\0\0\0\0nk" + bytes(120), len(h.first) - 4096), None, None),
+        "no root key",
+    ),
     "a root beyond the end": (lambda h: (altered(h.first, 39, b"\x7f", seal=True), None, None), "no root key"),
 }
 
