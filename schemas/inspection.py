@@ -44,11 +44,21 @@ class InspectedDriver:
 
 @dataclass(frozen=True)
 class InspectedKernel:
-    """A kernel that the guest may boot. `initramfs` is empty if it has none."""
+    """A kernel that the guest may boot. `initramfs` is empty if it has none; `default` is the one that boots."""
 
     version: str
     initramfs: str
     drivers: tuple[InspectedDriver, ...]
+    default: bool = False
+
+
+@dataclass(frozen=True)
+class InspectedHypervisor:
+    """Whether the guest boots on instance types of a hypervisor, and if not, why."""
+
+    name: Literal["nitro", "xen"]
+    boots: bool
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -64,7 +74,7 @@ class InspectedChange:
 class Inspection:
     """One guest. `reasons` are sentences why it is not supported; `advice` says what to do, or what the spec must say.
 
-    `firmware` is the one that the verdict is about.
+    `firmware` is the one that the verdict is about, `row` the id of its row in the support matrix, or empty.
     """
 
     version: Literal[1]
@@ -75,8 +85,11 @@ class Inspection:
     distribution: str
     release: str
     product: str
+    edition: str
+    row: str
     firmware: Literal["bios", "uefi"]
     firmwares: tuple[str, ...]
+    hypervisors: tuple[InspectedHypervisor, ...]
     root: str
     disks: tuple[InspectedDisk, ...]
     file_systems: tuple[InspectedFileSystem, ...]
@@ -84,4 +97,6 @@ class Inspection:
     kernels: tuple[InspectedKernel, ...]
     boot_loaders: tuple[str, ...]
     network: tuple[str, ...]
+    agents: tuple[str, ...]
+    encryption: tuple[str, ...]
     changes: tuple[InspectedChange, ...]

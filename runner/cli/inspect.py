@@ -56,7 +56,9 @@ def inspect_command(
 
 
 def _lines(found: Inspection) -> Iterator[str]:
-    yield f"{found.product} ({found.os}), laid out for {' and '.join(found.firmwares) or 'no known firmware'}"
+    edition = f", {found.edition}" if found.edition else ""
+    yield f"{found.product} ({found.os}{edition}), laid out for {' and '.join(found.firmwares) or 'no known firmware'}"
+    yield f"support matrix: {found.row or 'not in it'}"
     for at, disk in enumerate(found.disks):
         name = f"{disk.location} {disk.member}".strip()
         yield f"disk {at + 1}: {name}, {disk.format}, {disk.bytes:,} bytes, {disk.partition_table or 'no'} partitions"
@@ -67,14 +69,19 @@ def _lines(found: Inspection) -> Iterator[str]:
         where = f" on {fs.mounted_at} ({fs.bytes_free:,} bytes free)" if fs.mounted_at else ""
         yield f"  {fs.device}: {fs.type or 'unknown'} {fs.uuid} {fs.label}".rstrip() + where
     for kernel in found.kernels:
-        yield f"kernel {kernel.version} ({kernel.initramfs or 'no initramfs'}):"
+        default = ", boots by default" if kernel.default else ""
+        yield f"kernel {kernel.version} ({kernel.initramfs or 'no initramfs'}{default}):"
         for driver in kernel.drivers:
             packed = ", in the initramfs" if driver.in_initramfs else ""
             yield f"  {driver.name}: {driver.place}{packed}"
     yield f"boot loader: {', '.join(found.boot_loaders) or 'none found'}"
     yield f"network: {', '.join(found.network) or 'none found'}"
+    yield f"agents: {', '.join(found.agents) or 'none found'}"
+    yield f"encryption: {', '.join(found.encryption) or 'none found'}"
     for change in found.changes:
         yield f"would change {change.path}: {change.action} ({change.why})"
     yield f"verdict: {'supported' if found.supported else 'not supported'} with {found.firmware}"
     yield from (f"  because: {reason}" for reason in found.reasons)
+    for one in found.hypervisors:
+        yield f"  {one.name}: {'boots' if one.boots else 'does not boot, ' + one.reason}"
     yield from (f"  advice: {advice}" for advice in found.advice)

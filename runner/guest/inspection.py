@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from runner.guest import agents, support, verdict
 from runner.guest.boot import table as boot
 from runner.guest.edits import record
 from runner.guest.facts import Firmware, GuestFacts, Kernel, Options
@@ -19,6 +20,7 @@ from schemas.inspection import (
     InspectedDisk,
     InspectedDriver,
     InspectedFileSystem,
+    InspectedHypervisor,
     InspectedKernel,
     Inspection,
     Place,
@@ -34,6 +36,10 @@ def describe(facts: GuestFacts, disks: Sequence[InspectedDisk], firmware: Firmwa
     booted = firmware or laid_out
     reasons, advice, changes = _verdict(facts, booted)
     tables = (*facts.tables, *[""] * len(disks))
+    row = support.row_of(facts)
+    known = facts.windows.registry.release if facts.windows and facts.windows.registry else None
+    told = [verdict.fitness(facts, hypervisor) for hypervisor in verdict.HYPERVISORS]
+    default = support.default_kernel(facts)
     return Inspection(
         version=1,
         supported=not reasons,
@@ -43,15 +49,20 @@ def describe(facts: GuestFacts, disks: Sequence[InspectedDisk], firmware: Firmwa
         distribution=facts.distribution,
         release=facts.version,
         product=facts.product,
+        edition=known.edition if known else "",
+        row=row.id if row else "",
         firmware=booted,
         firmwares=facts.firmwares,
+        hypervisors=tuple(InspectedHypervisor(one.hypervisor, one.boots, one.reason) for one in told),
         root=facts.root,
         disks=tuple(replace(disk, partition_table=tables[at]) for at, disk in enumerate(disks)),
         file_systems=_file_systems(facts),
         volume_groups=facts.groups,
-        kernels=tuple(_kernel(kernel) for kernel in facts.kernels),
+        kernels=tuple(_kernel(kernel, kernel is default) for kernel in facts.kernels),
         boot_loaders=tuple(f"{kind} ({path})" for kind, path in boot.loaders(facts)),
         network=network.told(facts),
+        agents=agents.told(facts),
+        encryption=_encryption(facts),
         changes=changes,
     )
 
@@ -94,9 +105,15 @@ def _file_systems(facts: GuestFacts) -> tuple[InspectedFileSystem, ...]:
     )
 
 
-def _kernel(kernel: Kernel) -> InspectedKernel:
+def _encryption(facts: GuestFacts) -> tuple[str, ...]:
+    bitlocker = facts.windows.encrypted if facts.windows else ()
+    luks = [f"LUKS ({fs.device})" for fs in facts.file_systems if fs.type == "crypto_LUKS"]
+    return (*luks, *(f"BitLocker ({device})" for device in bitlocker))
+
+
+def _kernel(kernel: Kernel, default: bool) -> InspectedKernel:
     def place(name: str) -> Place:
         return "builtin" if name in kernel.builtin else "module" if name in kernel.loadable else "absent"
 
     drivers = tuple(InspectedDriver(name, place(name), name in kernel.packed) for name in DRIVERS)
-    return InspectedKernel(kernel.version, kernel.initramfs, drivers)
+    return InspectedKernel(kernel.version, kernel.initramfs, drivers, default)

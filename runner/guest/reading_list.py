@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runner.guest import linux, support
+from runner.guest import agents, linux, support
 from runner.guest.boot import table as boot
 from runner.guest.families import dracut, initramfs_tools
 
@@ -22,6 +22,7 @@ DIRECTORIES = (
 )
 # Only looked for, not read.
 PATHS = (
+    *agents.PATHS,
     *initramfs_tools.PATHS,
     *dracut.PATHS,
     *linux.PATHS,

@@ -42,6 +42,23 @@ def test_where_each_driver_is(make_facts: MakeFacts) -> None:
     )
 
 
+def test_what_else_is_told(make_facts: MakeFacts) -> None:
+    old = Kernel("3.13.0-170-generic", ("nvme",), ("xen_blkfront", "xen_netfront"), "", (), 5, default=True)
+    facts = make_facts(kernels=(make_facts().kernels[0], old))
+    luks = replace(facts.file_systems[2], type="crypto_LUKS")
+    facts = replace(
+        facts,
+        paths=(*facts.paths, "/usr/bin/vmtoolsd", "/usr/bin/cloud-init"),
+        file_systems=(*facts.file_systems[:2], luks),
+    )
+    found = describe(facts, DISKS)
+    assert (found.row, found.edition, found.encryption) == ("debian-12", "", ("LUKS (/dev/sdb1)",))
+    assert found.agents == ("cloud-init", "VMware Tools")
+    assert [kernel.version for kernel in found.kernels if kernel.default] == ["3.13.0-170-generic"]
+    assert [(one.name, one.boots) for one in found.hypervisors] == [("nitro", False), ("xen", True)]
+    assert found.hypervisors[0].reason == "its default kernel 3.13.0-170-generic has no ena"
+
+
 def test_a_refusal_is_a_verdict_with_its_reason(make_facts: MakeFacts) -> None:
     kernel = Kernel("2.6.32", ("ena",), (), "", (), 0)
     found = describe(make_facts(kernels=(kernel,)), DISKS)
