@@ -66,14 +66,14 @@ def _uses_loader_entries(facts: GuestFacts, configs: Sequence[TextFile]) -> bool
 
 
 def _loader_entries(facts: GuestFacts) -> list[_Entry]:
-    """RHEL's GRUB shows them from the newest version to the oldest, rescue entries last."""
+    """RHEL's GRUB shows them from the newest version to the oldest, so those of the "version" 0-rescue last."""
     found = []
     for file in facts.files_in(table.ENTRIES, ".conf"):
         fields = dict(line.split(maxsplit=1) for line in file.text.splitlines() if len(line.split(maxsplit=1)) == 2)
         version = fields.get("linux", "").rpartition("vmlinuz-")[2] or fields.get("version", "")
         title, name = fields.get("title", ""), file.path.rpartition("/")[2].removesuffix(".conf")
         found.append(_Entry("", (name, title), version.strip()))
-    found.sort(key=lambda entry: (not entry.version.startswith("0-rescue"), _order(entry.version)), reverse=True)
+    found.sort(key=lambda entry: _order(entry.version), reverse=True)
     return [replace(entry, place=str(number)) for number, entry in enumerate(found)]
 
 
@@ -97,8 +97,6 @@ def _menu(text: str) -> list[_Entry]:
             open_menus.append((menu[1], place, names))
             if menu[1] == "submenu":
                 counts.append(0)
-        elif line.rstrip().endswith("{"):
-            open_menus.append(("function", "", ()))
         elif line.strip() == "}" and open_menus:
             if open_menus.pop()[0] == "submenu":
                 counts.pop()

@@ -57,9 +57,9 @@ def _by_directory(facts: GuestFacts) -> dict[str, dict[str, str]]:
 
 
 def _vendors(facts: GuestFacts, files: dict[str, dict[str, str]]) -> Sequence[str]:
-    """The directories to copy from, the distribution's own first; one of another system is not ours to start."""
+    """The directories to copy from, the distribution's own first."""
     own = _VENDORS.get(facts.distribution, facts.distribution)
-    return sorted((name for name in files if name not in ("boot", "microsoft")), key=lambda name: (name != own, name))
+    return sorted((name for name in files if name != "boot"), key=lambda name: (name != own, name))
 
 
 def _copies(vendor: str, names: dict[str, str], facts: GuestFacts) -> list[Step]:

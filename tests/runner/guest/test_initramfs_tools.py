@@ -173,6 +173,26 @@ def test_a_full_boot_partition_is_refused_with_the_numbers(make_facts):
     assert refusal.value.needed > 6_000_000  # a second initramfs beside the first
 
 
+def test_the_default_kernels_old_initramfs_is_kept_where_there_is_room(make_facts):
+    def kept(free, files=None):
+        kernels = tuple(replace(k, default=True) for k in make_facts().kernels)
+        mounts = (Mount("/", "/dev/sda1", 2**30, 2**31), Mount("/boot", "/dev/sda2", free, 2**28))
+        steps = table.decide(make_facts(files, kernels=kernels, mounts=mounts), DHCP).steps
+        return [step.keep for step in steps if isinstance(step, Rebuild)]
+
+    assert (kept(2**27), kept(2**24)) == ([True], [True])
+    with pytest.raises(NoSpace):  # an image of all drivers is several times as large as one for a single machine
+        kept(2**24, {"/etc/initramfs-tools/conf.d/driver-policy": "MODULES=dep\n"})
+
+
+def test_a_loader_for_uefi_needs_room_on_its_partition(make_facts):
+    paths = (*make_facts().paths, "/boot/efi/EFI/debian/grubx64.efi")
+    mounts = (Mount("/", "/dev/sda1", 2**30, 2**31), Mount("/boot/efi", "/dev/sda2", 2**20, 2**28))
+    with pytest.raises(NoSpace) as refusal:
+        table.decide(make_facts(paths=paths, mounts=mounts, firmwares=("uefi",)), Options("dhcp", firmware="uefi"))
+    assert refusal.value.mount == "/boot/efi"
+
+
 def test_a_complete_initramfs_is_rebuilt_when_a_setting_changes_and_only_then(make_facts):
     kernel = replace(make_facts().kernels[0], packed=make_facts().kernels[0].loadable)
     done = {MODULES: "nvme\nnvme-core\nena\nxen-blkfront\nxen-netfront\n"}

@@ -47,7 +47,7 @@ CASES: list[tuple[str, tuple[str, ...], dict[str, str]]] = [
     ),
     (
         "rhel",
-        (f"{UBUNTU}/shimx64.efi", "/boot/efi/EFI/redhat/grubx64.efi", "/boot/efi/EFI/redhat/shim.efi"),
+        (f"{DEBIAN}/grubx64.efi", "/boot/efi/EFI/redhat/grubx64.efi", "/boot/efi/EFI/redhat/shim.efi"),
         {f"{BOOT}/BOOTX64.EFI": "/boot/efi/EFI/redhat/grubx64.efi"},
     ),
     ("debian", ("/boot/efi/EFI/Boot/bootx64.efi", f"{DEBIAN}/grubx64.efi"), {}),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runner.guest.boot import grub_defaults, kernel_line, table
-from runner.guest.facts import Kernel, Options
+from runner.guest.facts import FileSystem, Kernel, Options
 from runner.guest.refusals import BootLoaderUnknown, DeviceUnmatched
 
 DHCP = Options("dhcp")
@@ -21,6 +21,8 @@ COMMAND_LINES = [
     ("root=/dev/sda1 ro resume=/dev/sdc5", f"{ROOT} ro {OURS}"),
     ("root=/dev/sda1 ro console=ttyS0,9600 console=tty0 single", f"{ROOT} ro single {OURS}"),
     ("root=/dev/sda1 net.ifnames=1 biosdevname=0 nvme_core.io_timeout=30", f"{ROOT} {OURS}"),
+    (f"{ROOT} nvme.io_timeout=255", f"{ROOT} {OURS}"),
+    (f"{ROOT} rd.md.uuid=A5C3B8F0:11112222:33334444:55556666", f"{ROOT} {OURS}"),
     (f"{ROOT} ro {OURS} quiet", f"{ROOT} ro {OURS} quiet"),
 ]
 
@@ -50,6 +52,16 @@ DEFAULTS = [
 @pytest.mark.parametrize(("before", "after"), COMMAND_LINES)
 def test_command_lines(before, after, make_facts):
     assert " ".join(kernel_line.on_ec2(before.split(), make_facts(), root=True)) == " ".join(after.split())
+
+
+def test_an_array_that_is_there_is_waited_for(make_facts):
+    # blkid writes an array's UUID with dashes, mdadm and dracut.cmdline(7) with colons.
+    member = FileSystem("/dev/sdb2", "linux_raid_member", "a5c3b8f0-1111-2222-3333-444455556666", "", "", 1, 2)
+    facts = make_facts(file_systems=(*make_facts().file_systems, member))
+    word = "rd.md.uuid=a5c3b8f0:11112222:33334444:55556666"
+    assert word in kernel_line.on_ec2([ROOT, word], facts, root=True)
+    lost = word.replace("a5c3", "a5c4")
+    assert lost not in kernel_line.on_ec2([ROOT, lost], facts, root=True)
 
 
 @pytest.mark.parametrize(("versions", "parameter"), TIMEOUTS)
