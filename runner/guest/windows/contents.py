@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runner.guest.windows.archive import Archive
-from runner.guest.windows.bundle_refusals import ArchiveHostile
+from runner.guest.windows.bundle_refusals import ArchiveHostile, InfBroken
 from runner.guest.windows.driver import Driver
 from runner.guest.windows.inf import Inf
 from runner.guest.windows.install import Match, Place, Target, drivers_of
@@ -22,11 +22,10 @@ _VENDOR = "PCI\\VEN_1D0F&"
 _SERVICE_CLASS = {"nvme": "scsiadapter", "ena": "net"}
 # Quietly, and without a reboot of their own: the first boot does one when all are through. %HERE% is its directory.
 _COMMANDS: dict[Product, tuple[str, str]] = {
-    "pv": (".msi", 'msiexec.exe /i "%HERE%{path}" /qn /norestart /l*v "%HERE%{name}.log"'),
-    "ec2launch": (".msi", 'msiexec.exe /i "%HERE%{path}" /qn /norestart /l*v "%HERE%{name}.log"'),
-    "ec2config": (".exe", '"%HERE%{path}" /install /quiet /norestart'),
+    "pv": ("AWSPVDriverSetup.msi", 'msiexec.exe /i "%HERE%{path}" /qn /norestart /l*v "%HERE%{name}.log"'),
+    "ec2launch": ("AmazonEC2Launch.msi", 'msiexec.exe /i "%HERE%{path}" /qn /norestart /l*v "%HERE%{name}.log"'),
+    "ec2config": ("EC2Install.exe", '"%HERE%{path}" /install /quiet /norestart'),
 }
-_MSI_NAME = "AmazonEC2Launch.msi"
 # Paths stand in quotes in a script of cmd: a percent sign or a quote would end what is meant.
 _SAFE_PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9 ._()/-]{0,200}", re.ASCII)
 
@@ -100,12 +99,21 @@ class Contents:
         target = Target(*release.nt, release.builds[0], _WORKSTATION if release.client else _SERVER)
         file = self._packages[wanted].file
         best: dict[str, Match] = {}
-        for match in [each for place, inf in self._parsed(file) for each in drivers_of(inf, place, target)]:
-            driver = match.driver
-            ours = any(each.startswith(_VENDOR) for each in driver.hardware_ids)
-            if ours and driver.class_name.lower() == _SERVICE_CLASS[wanted.product]:
-                service = driver.service.lower()
-                best[service] = max(best.get(service, match), match, key=_quality)
+        faults = []
+        for place, inf in self._parsed(file):
+            try:
+                found = drivers_of(inf, place, target)
+            except InfBroken as fault:  # of no account where another INF of the package has what is wanted
+                faults.append(fault)
+                continue
+            for match in found:
+                driver = match.driver
+                ours = any(each.startswith(_VENDOR) for each in driver.hardware_ids)
+                if ours and driver.class_name.lower() == _SERVICE_CLASS[wanted.product]:
+                    service = driver.service.lower()
+                    best[service] = max(best.get(service, match), match, key=_quality)
+        if faults and not best:
+            raise faults[0]
         return tuple(match.driver for match in best.values())
 
     def _staged(self, product: Product, driver: Driver) -> list[Payload]:
@@ -132,14 +140,15 @@ class Contents:
         return Payload(file, member, f"{HOME}/{place}", self._archive(file).size(member))
 
     def _installer(self, product: Product, package: LockedPackage) -> tuple[Payload, Installer]:
-        suffix, command = _COMMANDS[product]
-        if package.file.endswith(".msi"):  # under its own name: Windows Installer looks for a package by that
-            payload = Payload(package.file, "", f"{HOME}/{product}/{_MSI_NAME}", package.bytes)
+        """The installer under its own name, by which Windows Installer would look for it again."""
+        name, command = _COMMANDS[product]
+        if package.file.endswith(".msi"):
+            payload = Payload(package.file, "", f"{HOME}/{product}/{name}", package.bytes)
         else:
-            members = [each for each in self._archive(package.file).members if each.lower().endswith(suffix)]
-            if len(members) != 1:
-                raise ArchiveHostile(package.file, f"it holds {len(members)} files of the kind *{suffix}, not one")
-            payload = self._payload(package.file, members[0], f"{product}/{members[0].rpartition('/')[2]}")
+            found = [each for each in self._archive(package.file).members if _file_name(each).lower() == name.lower()]
+            if len(found) != 1:
+                raise ArchiveHostile(package.file, f"it holds {len(found)} files named {name}, not one")
+            payload = self._payload(package.file, found[0], f"{product}/{name}")
         path = payload.path.removeprefix(f"{HOME}/").replace("/", "\\")
         return payload, Installer(product, command.format(path=path, name=product))
 
@@ -154,6 +163,10 @@ def versions_in(path: Path) -> tuple[str, ...]:
 
 def _quality(match: Match) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return match.rank, tuple(int(part) for part in match.driver.version.split("."))
+
+
+def _file_name(member: str) -> str:
+    return member.rpartition("/")[2]
 
 
 def _below(member: str, above: str) -> str:

@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 from runner.guest.windows.bundle import LOCK, open_bundle, read_payload
-from runner.guest.windows.bundle_refusals import ArchiveChanged, ArchiveHostile, BundleIncomplete, BundleMissing
+from runner.guest.windows.bundle_refusals import (
+    ArchiveChanged,
+    ArchiveHostile,
+    BundleIncomplete,
+    BundleMissing,
+    InfBroken,
+)
 from runner.guest.windows.kit import Bundle
 from runner.guest.windows.releases import RELEASES, Wanted, release_of
 from schemas.document import DocumentDamaged, structure, unstructure
@@ -157,34 +163,63 @@ def test_of_two_infs_the_better_one_is_taken(tmp_path: Path) -> None:
     assert (driver.version, driver.inf) == ("1.9.0.1", "AWSNVMe/awsnvme.inf")
 
 
-def bad_packages() -> dict[str, tuple[Wanted, bytes]]:
-    nvme, ena = Wanted("nvme", "1.3.2"), Wanted("ena", "2.2.3")
-    arm = {**nvme_files("1.3.2.0"), "AWSNVMe/AWSNVMe.sys": portable(0xAA64)}
-    quoted = {"a%PATH%/" + name: data for name, data in ena_files("2.2.3.0").items()}
-    named = dict(ena_files())
-    named["ena.inf"] = named["ena.inf"].replace(b"ena.sys = 1,x64", b"ena.sys = 1,a%%b").replace(b"%%", b"%%%%")
-    named["bin/a%%b/ena.sys"] = portable()
-    return {
-        "a driver for another processor": (nvme, zipped(arm)),
-        "no program where one must be": (Wanted("ec2config", "latest"), zipped({"readme.txt": b""})),
-        "two programs": (Wanted("pv", "8.3.5"), zipped({"a.msi": b"", "b.msi": b""})),
-        "a path that ends a quoted word": (ena, zipped(named)),
-        "a program that ends a quoted word": (Wanted("pv", "8.3.5"), zipped({"a%PATH%.msi": b""})),
-        "an archive that is none": (ena, b"PK, but no archive"),
-    } | {"": (ena, zipped(quoted))}
+def renamed_source(folder: str) -> bytes:
+    """An ENA package whose driver lies in a folder of that name."""
+    files = ena_files("2.2.3.0")
+    files["ena.inf"] = files["ena.inf"].replace(b"ena.sys = 1,x64", f"ena.sys = 1,{folder}".encode())
+    files[f"bin/{folder}/ena.sys"] = files.pop("bin/x64/ena.sys")
+    return zipped(files)
 
 
-@pytest.mark.parametrize("name", [name for name in bad_packages() if name])
+BAD = {
+    "a driver for another processor": (
+        Wanted("nvme", "1.3.2"),
+        zipped({**nvme_files("1.3.2.0"), "AWSNVMe/AWSNVMe.sys": portable(0xAA64)}),
+    ),
+    "a driver that is no program": (
+        Wanted("nvme", "1.3.2"),
+        zipped({**nvme_files("1.3.2.0"), "AWSNVMe/AWSNVMe.sys": b"MZ"}),
+    ),
+    "no installer": (Wanted("ec2config", "latest"), zipped({"other.exe": b""})),
+    "two installers": (Wanted("pv", "8.3.5"), zipped({"a/AWSPVDriverSetup.msi": b"", "b/awspvdriversetup.MSI": b""})),
+    "a path that ends a quoted word of cmd": (Wanted("ena", "2.2.3"), renamed_source("a&b")),
+    "an archive that is none": (Wanted("ena", "2.2.3"), b"PK, but no archive"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
 def test_a_package_that_is_none_is_refused_though_the_lock_pins_it(name: str, tmp_path: Path) -> None:
-    wanted, data = bad_packages()[name]
     with pytest.raises(ArchiveHostile):
-        open_bundle(write_bundle(tmp_path, {**every_package(), wanted: data}))
+        open_bundle(write_bundle(tmp_path, {**every_package(), **dict([BAD[name]])}))
 
 
 def test_a_folder_above_the_inf_does_not_reach_the_script(tmp_path: Path) -> None:
-    wanted, data = bad_packages()[""]
-    kit = open_bundle(write_bundle(tmp_path, {**every_package(), wanted: data})).for_release("Windows Server 2008 R2")
-    assert kit.infs[1] == "/Windows/hotadd/ena/ena.inf"
+    above = zipped({"a%PATH%/" + name: data for name, data in ena_files("2.2.3.0").items()})
+    bundle = open_bundle(write_bundle(tmp_path, {**every_package(), Wanted("ena", "2.2.3"): above}))
+    assert bundle.for_release("Windows Server 2008 R2").infs[1] == "/Windows/hotadd/ena/ena.inf"
+
+
+def test_a_broken_inf_counts_only_where_no_other_serves(tmp_path: Path) -> None:
+    ena = Wanted("ena", "2.2.3")
+    broken = ena_files()["ena.inf"].replace(b"StartType = 3", b"StartType = never")
+    beside = zipped({**ena_files("2.2.3.0"), "other/ena2.inf": broken})
+    assert open_bundle(write_bundle(tmp_path, {**every_package(), ena: beside})).lacks == ()
+    alone = zipped({**ena_files("2.2.3.0"), "ena.inf": broken})
+    with pytest.raises(InfBroken, match="'never' is no number"):
+        open_bundle(write_bundle(tmp_path, {**every_package(), ena: alone}))
+
+
+def test_the_documentation_says_what_the_table_says() -> None:
+    page = (Path(__file__).parents[4] / "docs" / "windows.md").read_text(encoding="utf-8")
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("| ")
+    ]
+    agents = {"EC2Config": "ec2config", "EC2Launch v2": "ec2launch", "none": None}
+    assert TAKEN == {
+        f"Windows {name}": (nvme, ena, None if pv == "none" else pv, agents[agent])
+        for names, nvme, ena, pv, agent in rows[1:]
+        for name in names.split(", ")
+    }
 
 
 def test_a_directory_without_a_lock_is_no_bundle(tmp_path: Path) -> None:
