@@ -215,11 +215,11 @@ def test_the_documentation_says_what_the_table_says() -> None:
         [cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("| ")
     ]
     agents = {"EC2Config": "ec2config", "EC2Launch v2": "ec2launch", "none": None}
-    assert TAKEN == {
+    assert {
         f"Windows {name}": (nvme, ena, None if pv == "none" else pv, agents[agent])
         for names, nvme, ena, pv, agent in rows[1:]
         for name in names.split(", ")
-    }
+    } == TAKEN
 
 
 def test_a_directory_without_a_lock_is_no_bundle(tmp_path: Path) -> None:
