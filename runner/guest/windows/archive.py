@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import struct
 import zipfile
 import zlib
 from pathlib import Path
@@ -15,14 +16,15 @@ _MEMBER_MOST = 256 * 1024 * 1024
 _TOTAL_MOST = 512 * 1024 * 1024
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 0x1
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OverflowError, RuntimeError)
+# What zipfile raises for damaged archives; OSError is a seek to before the start.
+_BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, ValueError, OverflowError, RuntimeError)
 
 
 class Archive:
     """The files of a ZIP archive by their paths, with slashes, as they are written there. A context manager."""
 
     def __init__(self, path: Path) -> None:
-        """Open and check every name and size. Raises `ArchiveHostile`; `OSError` when it cannot be read."""
+        """Open and check every name and size. Raises `ArchiveHostile`."""
         self.path = path
         try:
             self._zip = zipfile.ZipFile(path)

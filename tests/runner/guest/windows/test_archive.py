@@ -1,17 +1,19 @@
 """ZIP archives that no driver package is, and one that is."""
 
 import io
+import random
 import stat
 import struct
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from runner.guest.windows.archive import Archive
 from runner.guest.windows.bundle_refusals import ArchiveHostile
-from tests.runner.guest.windows.packages import zipped
+from tests.runner.guest.windows.packages import nvme_files, zipped
 
 
 def listed(*infos: tuple[zipfile.ZipInfo, bytes]) -> bytes:
@@ -96,3 +98,24 @@ def test_an_honest_archive_is_read(tmp_path: Path) -> None:
         assert archive.members == ("drivers/x64/ena.sys", "readme.txt")
         assert archive.read("drivers/x64/ena.sys") == b"sys"
         assert (archive.size("drivers/x64/ena.sys"), archive.read("readme.txt")) == (3, b"")
+
+
+@pytest.mark.thorough
+def test_damaged_archives_are_read_or_refused_but_never_crash(tmp_path: Path) -> None:
+    chance = random.Random(3)
+    whole, path = zipped(nvme_files()), tmp_path / "package.zip"
+    read = 0
+    for _ in range(800):
+        data = bytearray(whole)
+        for _ in range(chance.randrange(1, 6)):
+            # Half of the damage hits the directory at the end, where names, sizes and offsets are.
+            at = chance.randrange(len(data) - 400, len(data)) if chance.random() < 0.5 else chance.randrange(len(data))
+            data[at] = chance.choice([0, 0xFF, chance.randrange(256)])
+        if chance.random() < 0.2:
+            del data[chance.randrange(len(data)) :]
+        path.write_bytes(data)
+        with suppress(ArchiveHostile), Archive(path) as archive:
+            for member in archive.members:
+                assert len(archive.read(member)) == archive.size(member)
+                read += 1
+    assert read > 150
