@@ -73,7 +73,7 @@ class Archive:
         seen: set[str] = set()  # Windows knows no two names that differ in case alone
         for info in listed:
             name = info.filename.replace("\\", "/")  # as archives made on Windows may have it
-            if not info.is_dir() and not name.endswith("/"):
+            if not name.endswith("/"):  # ZipInfo.is_dir fails for an empty name
                 self._check(name, info)
                 if name.lower() in seen:
                     self._refuse(f"{name[:120]} is in it twice")
