@@ -23,6 +23,15 @@ pytestmark = pytest.mark.guestfs
 
 CLUSTER = 524288
 OFFSET = "?offset=1048576"
+# The directories are the packages' own.
+SERVICES = {
+    "lib/systemd/system/open-vm-tools.service": "[Unit]\nConditionVirtualization=vmware\n",
+    "etc/systemd/system/multi-user.target.wants/.directory": "",
+    "etc/cloud/cloud.cfg": "preserve_hostname: false\n",
+    "etc/cloud/cloud.cfg.d/05_logging.cfg": "{}\n",
+    "usr/bin/cloud-init": "#!/bin/false\n",
+    "etc/selinux/config": "SELINUX=enforcing\nSELINUXTYPE=default\n",
+}
 
 
 def disks(root: Path, data: Path) -> list[GuestDisk]:
@@ -44,7 +53,7 @@ def sha256(path: Path) -> str:
 
 
 def test_a_guest_from_vmware_is_converted_once_and_then_left_alone(tmp_path):
-    root, data = small_guest.build(tmp_path / "source", changes=small_guest.FROM_VMWARE)
+    root, data = small_guest.build(tmp_path / "source", changes={**small_guest.FROM_VMWARE, **SERVICES})
     before = {path: sha256(path) for path in (root, data)}
     work = tmp_path / "work"
     prepared = prepare(disks(root, data), Options("dhcp"), work)
@@ -53,8 +62,11 @@ def test_a_guest_from_vmware_is_converted_once_and_then_left_alone(tmp_path):
         "/etc/fstab",
         "/etc/network/interfaces",
         "/etc/udev/rules.d/70-persistent-net.rules",
+        "/etc/cloud/cloud.cfg.d/zz-hotadd.cfg",
+        "/etc/systemd/system/open-vm-tools.service",
         "/boot/grub/grub.cfg",
         "/etc/default/grub",
+        "/.autorelabel",
     ]
     assert sorted(path.name for path in work.iterdir()) == ["overlay-data.qcow2", "overlay-root.qcow2"]
     assert not scratch_of(work).exists()
@@ -81,6 +93,10 @@ def test_a_guest_from_vmware_is_converted_once_and_then_left_alone(tmp_path):
     assert sorted(line.split()[2:]) == sorted([*small_guest.COMMAND_LINE.split(), "quiet"])
     assert "iface eth0 inet dhcp" in cat(converted, "/etc/network/interfaces")
     assert cat(converted, "/etc/udev/rules.d/70-persistent-net.rules") == ""
+    assert yaml.safe_load(cat(converted, "/etc/cloud/cloud.cfg.d/zz-hotadd.cfg"))["datasource_list"] == ["Ec2", "None"]
+    argv = ["debugfs", "-R", "stat /etc/systemd/system/open-vm-tools.service", f"{converted}{OFFSET}"]
+    told = subprocess.run(argv, check=True, capture_output=True, text=True, timeout=60).stdout
+    assert 'Fast link dest: "/dev/null"' in told and "Type: symlink" in told
 
     again = prepare(disks(targets["root"], targets["data"]), Options("keep"), work)
     assert again.edits == ()
