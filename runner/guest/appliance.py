@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,7 +44,7 @@ def doing(what: str) -> Iterator[None]:
     """Turn libguestfs's RuntimeError into `ConversionFailed`, with what was being done."""
     try:
         yield
-    except RuntimeError as error:
+    except (RuntimeError, UnicodeError) as error:  # its Python binding decodes whatever a guest says
         raise ConversionFailed(what, _last_words(str(error))) from error
 
 
@@ -220,13 +221,22 @@ class Appliance:
             return bool(self._g.exists(path))
 
     def names(self, directory: str) -> list[str]:
-        """The names in a directory, sorted; none when there is no such directory. Raises `DirectoryTooBig`."""
+        """The names in a directory, sorted; none when there is no such directory. Raises `DirectoryTooBig`.
+
+        Names that are no UTF-8 are left out: no system's configuration has one, and libguestfs's calls take none.
+        """
         with doing(f"listing {directory}"):
             is_directory = self._g.exists(directory) and self._g.is_dir(directory, followsymlinks=True)
-            found = sorted(self._g.ls(directory)) if is_directory else []
+            found = sorted(self._listed(directory)) if is_directory else []
         if len(found) > NAMES_MOST:
             raise DirectoryTooBig(directory, len(found), NAMES_MOST)
         return found
+
+    def _listed(self, directory: str) -> list[str]:
+        with tempfile.NamedTemporaryFile() as file:
+            self._g.ls0(directory, file.name)
+            names = file.read().split(b"\0")
+        return [name.decode() for name in names if name and name == name.decode("utf-8", "ignore").encode()]
 
     def size(self, path: str) -> int | None:
         """The size of a regular file in bytes; None when there is none (a FIFO, a device or a loop is none)."""

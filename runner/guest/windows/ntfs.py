@@ -32,19 +32,21 @@ def find(appliance: Appliance, path: str) -> Place:
     """Look a path up, element by element. Raises `NameUnfit` for a link, a file in place of a directory, or twins."""
     wanted = [part for part in path.split("/") if part]
     found = ""
+    kind: Kind = "directory"
     for at, part in enumerate(wanted):
-        match = [name for name in appliance.names(found or "/") if _same(name, part)]
+        entries = appliance.entries(found or "/")
+        match = [name for name in entries if _same(name, part)]
         if not match:
             return Place("/".join([found, *wanted[at:]]), tuple(wanted[at:]), "")
         if len(match) > 1:
             raise NameUnfit(f"{found}/{part}", "it is there more than once, in differing case")
         found = f"{found}/{match[0]}"
-        kind = appliance.kind(found)
+        kind = entries[match[0]]
         if kind == "symlink" or kind == "other" or (kind == "file" and at + 1 < len(wanted)):
             raise NameUnfit(
                 found, "it is a link or a junction" if kind == "symlink" else f"it is a {kind}, no directory"
             )
-    return Place(found or "/", (), appliance.kind(found or "/"))
+    return Place(found or "/", (), kind)
 
 
 def _same(name: str, wanted: str) -> bool:
