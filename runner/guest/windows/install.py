@@ -226,7 +226,7 @@ def _beside(place: Place, name: str) -> str:
     """The member that a path from the INF's folder leads to, whatever its case. Raises `InfBroken`."""
     parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
     wanted = "/".join([*place.path.split("/")[:-1], *parts])
-    found = None if ".." in parts else next((each for each in place.members if each.lower() == wanted.lower()), None)
+    found = next((each for each in place.members if each.lower() == wanted.lower()), None)
     if found is None:
         raise InfBroken(place.path, f"it copies {wanted[:120]}, which the archive lacks")
     return found

@@ -46,6 +46,15 @@ def patched(name: bytes, at: int, value: bytes) -> Callable[[], bytes]:
     return make
 
 
+def large_together() -> bytes:
+    """Three files that say they have 192 MiB each: none too large, all of them together too large."""
+    data = bytearray(zipped({"a": b"1", "b": b"2", "c": b"3"}))
+    at = 0
+    while (at := data.find(b"PK\x01\x02", at + 1)) > 0:
+        data[at + _UNPACKED : at + _UNPACKED + 4] = struct.pack("<I", 192 << 20)
+    return bytes(data)
+
+
 # APPNOTE.TXT of the ZIP format: offsets in the central directory's header.
 _FLAGS, _METHOD, _CRC, _PACKED, _UNPACKED = 8, 10, 16, 20, 24
 HOSTILE = {
@@ -59,6 +68,8 @@ HOSTILE = {
     "one name in two cases": twice,
     "more files than any package": lambda: zipped({f"{n}.sys": b"" for n in range(1025)}),
     "a file that says it is huge": patched(b"a", _UNPACKED, struct.pack("<I", 0x7FFFFFFF)),
+    "files that together say they are huge": large_together,
+    "a file without a name": lambda: listed((zipfile.ZipInfo(""), b"x")),
     "encryption": patched(b"a", _FLAGS, struct.pack("<H", 1)),
     "a method that no package has": patched(b"a", _METHOD, struct.pack("<H", 14)),
     "no archive": lambda: b"<html>not found</html>",

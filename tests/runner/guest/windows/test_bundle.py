@@ -21,6 +21,7 @@ from tests.runner.guest.windows.packages import (
     ena_files,
     every_package,
     nvme_files,
+    nvme_inf,
     portable,
     write_bundle,
     zipped,
@@ -169,6 +170,25 @@ def renamed_source(folder: str) -> bytes:
     files["ena.inf"] = files["ena.inf"].replace(b"ena.sys = 1,x64", f"ena.sys = 1,{folder}".encode())
     files[f"bin/{folder}/ena.sys"] = files.pop("bin/x64/ena.sys")
     return zipped(files)
+
+
+@pytest.mark.parametrize("change", [("Class       = SCSIAdapter", "Class = System"), ("1D0F", "8086")])
+def test_a_driver_for_something_else_is_not_taken_along(tmp_path: Path, change: tuple[str, str]) -> None:
+    other = nvme_inf("1.5.1.99").replace("AddService = AWSNVMe", "AddService = other").replace("1d0f", "1D0F")
+    other = other.replace(*change)
+    nvme = zipped({**nvme_files("1.5.1.33"), "AWSNVMe/other.inf": other.encode()})
+    kit = open_bundle(write_bundle(tmp_path, {**every_package(), Wanted("nvme", "1.5.1"): nvme})).for_release(
+        "Windows Server 2012 R2"
+    )
+    assert [driver.service for driver in kit.boot] == ["AWSNVMe"] and len(kit.infs) == 2
+
+
+def test_a_client_takes_the_models_for_clients(tmp_path: Path) -> None:
+    packages = every_package()
+    packages[Wanted("nvme", "latest")] = zipped(nvme_files("1.9.0.1", ", NTamd64.10.0.1"))
+    bundle = open_bundle(write_bundle(tmp_path, packages))
+    assert {kit.release for kit in bundle.kits if kit.boot[0].version == "1.9.0.1"} == {"Windows 10", "Windows 11"}
+    assert "Windows Server 2019" in {lack.release for lack in bundle.lacks}
 
 
 BAD = {

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import runner.guest.windows.fetch
 from runner.guest.windows.bundle import LOCK, open_bundle, read_lock
 from runner.guest.windows.bundle_refusals import (
     ArchiveChanged,
@@ -29,7 +30,7 @@ EVERYTHING = [package for release in RELEASES for package in release.packages]
 
 
 class Server:
-    """Amazon's bucket: paths to bytes. `short` ends a file early, `lead` redirects everything."""
+    """Amazon's bucket: paths to bytes. `short` ends a file early, `lead` redirects what is not there."""
 
     def __init__(self) -> None:
         self.files = {f"/{wanted.path}": data for wanted, data in every_package().items()}
@@ -41,8 +42,9 @@ class Server:
             def do_GET(self) -> None:
                 mine.asked.append(self.path)
                 data = mine.files.get(self.path)
-                self.send_response(302 if mine.lead else 200 if data is not None else 404)
-                if mine.lead:
+                led = bool(mine.lead) and data is None
+                self.send_response(302 if led else 200 if data is not None else 404)
+                if led:
                     self.send_header("Location", mine.lead)
                 self.send_header("Content-Length", str(len(data or b"")))
                 self.end_headers()
@@ -149,7 +151,8 @@ def empty(server: Server) -> None:
 
 
 def led_away(server: Server) -> None:
-    server.lead = "http://127.0.0.1:1/evil.zip"
+    server.files["/evil.zip"] = server.files.pop(f"/{NVME.path}")
+    server.lead = f"{server.url}/evil.zip"
 
 
 def a_page(server: Server) -> None:
@@ -177,6 +180,13 @@ def test_what_is_not_whole_leaves_nothing(
     fault(server)
     with pytest.raises(error):
         fetch(tmp_path, [LAUNCH, NVME] if fault is a_page_for_an_installer else [NVME, LAUNCH], mirror=server.url)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_without_end_is_not_taken(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner.guest.windows.fetch, "_SIZE_MOST", len(server.files[f"/{NVME.path}"]) - 1)
+    with pytest.raises(FetchFailed, match="has more than"):
+        fetch(tmp_path, [NVME], mirror=server.url)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -93,6 +93,7 @@ CHOICES = [
     ("NTamd64.10.0, NTamd64.10.0.3", SERVER_2019, "NTamd64.10.0.3"),
     ("NTamd64.6.1.0x00000003", R2, "NTamd64.6.1.0x00000003"),
     ("NTamd64.x.y, NTamd64", R2, "NTamd64"),
+    ("NTamd64.6.1.3.0x80, NTamd64.6.0", R2, "NTamd64.6.0"),
 ]
 
 
@@ -113,7 +114,8 @@ def test_an_install_section_for_all_platforms_serves_too() -> None:
 
 
 def test_a_filter_or_a_null_driver_is_no_driver_of_ours() -> None:
-    assert nvme(changed("AddService = AWSNVMe, %SPSVCINST_ASSOCSERVICE%", "AddService = AWSNVMe, 0")) == []
+    for flags in ("0", "0x00000008"):
+        assert nvme(changed("AddService = AWSNVMe, %SPSVCINST_ASSOCSERVICE%", f"AddService = AWSNVMe, {flags}")) == []
     assert (
         nvme(changed("AddService = AWSNVMe, %SPSVCINST_ASSOCSERVICE%, NVMe_Service, NVMe_Log", "AddService = ,2")) == []
     )
