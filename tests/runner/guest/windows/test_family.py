@@ -1,0 +1,191 @@
+"""Deciding about a Windows guest: what refuses it, and what is done in which order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from runner.guest.edits import record
+from runner.guest.facts import FileSystem, GuestFacts, Mount, Options
+from runner.guest.families import table
+from runner.guest.refusals import FirmwareMismatch, NoSpace, OsMismatch, WindowsUnlisted
+from runner.guest.windows.bundle import open_bundle
+from runner.guest.windows.bundle_refusals import BundleIncomplete
+from runner.guest.windows.facts import Registry, Release, Service, SystemPartition, Volume, WindowsFacts
+from runner.guest.windows.releases import Wanted
+from runner.guest.windows.steps import SYSTEM, CopyLoader, EditHive, PutDirectory, PutFile
+from runner.guest.windows.volume_refusals import (
+    BundleUnnamed,
+    DiskDynamic,
+    LoaderMissing,
+    ReleaseUnfit,
+    SignaturesUnread,
+    VolumeEncrypted,
+    VolumeUnsafe,
+)
+from schemas.document import structure, unstructure
+from tests.runner.guest.windows import packages
+
+C = "/dev/sda2"
+ESP = SystemPartition("/dev/sda1", "/EFI/Microsoft/Boot/bootmgfw.efi", 1_500_000, False, 90_000_000)
+RELEASE = Release("Windows Server 2019 Datacenter", "ServerDatacenter", "Server", (10, 0), 17763, "1809", "AMD64")
+OLD = Release("Windows Server 2008 R2 Standard", "ServerStandard", "Server", (6, 1), 7601, "", "AMD64")
+REGISTRY = Registry(
+    RELEASE, "ControlSet001", True, (Service("atapi", 1, 0, "", True), Service("VMTools", 16, 2, "", False))
+)
+FOUND = WindowsFacts(Volume(C, False, False, ""), REGISTRY, ((SYSTEM, "clean"),), ESP)
+
+
+def facts(found: WindowsFacts = FOUND, free: int = 2**30, root: str = C) -> GuestFacts:
+    return GuestFacts(
+        os="windows",
+        distribution="windows",
+        version="10.0.17763",
+        product="Windows Server 2019 Datacenter",
+        firmwares=("bios", "uefi"),
+        root=root,
+        disks=2,
+        file_systems=(
+            FileSystem("/dev/sda1", "vfat", "", "", "", 0, 1),
+            FileSystem(C, "ntfs", "", "", "", 0, 2),
+            FileSystem("/dev/sdb1", "ntfs", "", "", "", 1, 1),
+        ),
+        mounts=(Mount("/", C, free, 2**31),) if found.registry else (),
+        kernels=(),
+        files=(),
+        paths=(),
+        tables=("gpt", "gpt"),
+        windows=found,
+    )
+
+
+def registry(**fields) -> WindowsFacts:
+    return replace(FOUND, registry=replace(REGISTRY, release=replace(RELEASE, **fields)))
+
+
+OLD_FOUND = replace(FOUND, registry=replace(REGISTRY, release=OLD, driver_database=False))
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    return open_bundle(packages.write_bundle(tmp_path_factory.mktemp("bundle")))
+
+
+def test_facts_cross_a_process_border():
+    assert structure(unstructure(facts()), GuestFacts) == facts()
+    assert structure(unstructure(facts(WindowsFacts(encrypted=(C,)))), GuestFacts) == facts(
+        WindowsFacts(encrypted=(C,))
+    )
+
+
+@pytest.mark.parametrize(
+    ("guest", "refusal", "said"),
+    [
+        (facts(replace(FOUND, volume=Volume(C, True, False, ""), registry=None)), VolumeUnsafe, "chkdsk"),
+        (facts(replace(FOUND, volume=Volume(C, False, True, ""), registry=None)), VolumeUnsafe, "log"),
+        (
+            facts(replace(FOUND, volume=Volume(C, False, False, "hibernated"), registry=None)),
+            VolumeUnsafe,
+            "hibernated",
+        ),
+        (facts(replace(FOUND, dynamic=(0,))), DiskDynamic, "disk 1"),
+        (facts(WindowsFacts(dynamic=(0,)), root=""), DiskDynamic, "disk 1"),
+        (facts(WindowsFacts(encrypted=(C,)), root=""), VolumeEncrypted, C),
+        (facts(registry(architecture="x86")), ReleaseUnfit, "x86"),
+        (facts(registry(installation="Nano Server")), ReleaseUnfit, "Nano"),
+        (facts(registry(version=(6, 0), build=6003)), ReleaseUnfit, "older"),
+        (facts(OLD_FOUND), SignaturesUnread, "KB3033929 and KB4474419"),
+        (facts(registry(build=12345)), WindowsUnlisted, "12345"),
+    ],
+)
+def test_a_guest_that_would_not_boot_is_refused_with_its_reason(bundle, guest, refusal, said):
+    with pytest.raises(refusal, match=said):
+        table.decide(guest, Options("keep", bundle=bundle, firmware="bios"))
+
+
+def test_a_dynamic_or_encrypted_data_disk_stands_in_no_way(bundle):
+    found = replace(FOUND, dynamic=(1,), encrypted=("/dev/sdb1",))
+    assert table.decide(facts(found), Options("keep", bundle=bundle)).steps
+
+
+def test_what_the_spec_gets_wrong(bundle):
+    with pytest.raises(BundleUnnamed, match="drivers fetch"):
+        raise_hint(facts(), Options("keep"))
+    with pytest.raises(OsMismatch):
+        table.decide(facts(), Options("keep", os="linux", bundle=bundle))
+    with pytest.raises(FirmwareMismatch):
+        table.decide(replace(facts(), firmwares=("bios",)), Options("keep", firmware="uefi", bundle=bundle))
+    with pytest.raises(LoaderMissing, match="bootmgfw"):
+        table.decide(facts(replace(FOUND, esp=None)), Options("keep", firmware="uefi", bundle=bundle))
+
+
+def raise_hint(guest: GuestFacts, options: Options) -> None:
+    try:
+        table.decide(guest, options)
+    except BundleUnnamed as refusal:
+        raise BundleUnnamed(f"{refusal.product} {refusal.hint}") from refusal
+
+
+def test_a_bundle_that_lacks_a_release_is_refused_for_that_release_alone(tmp_path):
+    some = {wanted: data for wanted, data in packages.every_package().items() if wanted != Wanted("nvme", "1.3.2")}
+    lacking = open_bundle(packages.write_bundle(tmp_path / "bundle", some))
+    old = facts(replace(OLD_FOUND, registry=replace(OLD_FOUND.registry, updates=("KB3033929",))))
+    with pytest.raises(BundleIncomplete, match=r"Windows Server 2008 R2 needs: nvme 1.3.2"):
+        table.decide(old, Options("keep", bundle=lacking))
+    assert table.decide(facts(), Options("keep", bundle=lacking)).steps
+
+
+def test_files_come_before_the_hive_that_names_them_and_the_loader_with_uefi_alone(bundle):
+    steps = table.decide(facts(), Options("keep", bundle=bundle, firmware="uefi")).steps
+    kinds = [type(step) for step in steps]
+    assert kinds == sorted(kinds, key=[PutDirectory, PutFile, CopyLoader, EditHive].index)
+    assert [step for step in steps if isinstance(step, CopyLoader)] == [
+        CopyLoader(
+            "/dev/sda1",
+            "/EFI/Microsoft/Boot/bootmgfw.efi",
+            "/EFI/Boot/bootx64.efi",
+            "EC2's firmware starts with no boot entries of its own",
+        )
+    ]
+    bios = table.decide(facts(), Options("keep", bundle=bundle)).steps
+    assert [step for step in steps if step not in bios] == [step for step in steps if isinstance(step, CopyLoader)]
+    there = table.decide(
+        facts(replace(FOUND, esp=replace(ESP, fallback=True))), Options("keep", "windows", "uefi", bundle=bundle)
+    )
+    assert there.steps == bios
+
+
+def test_drivers_are_read_by_users_and_what_runs_as_system_by_administrators_alone(bundle):
+    steps = table.decide(facts(), Options("keep", bundle=bundle)).steps
+    files = [step for step in steps if isinstance(step, PutFile)]
+    assert {step.path for step in files if step.access == "driver"} == {"/Windows/System32/drivers/AWSNVMe.sys"}
+    private = {step.path for step in files if step.access == "private"}
+    assert {"/Windows/hotadd/first-boot.cmd", "/Windows/hotadd/agent-config.yml"} < private
+    assert all(path.startswith("/Windows/hotadd/") for path in private)
+    directories = [step.path for step in steps if isinstance(step, PutDirectory)]
+    assert directories[0] == "/Windows/hotadd" and {path.rpartition("/")[0] for path in private} <= set(directories)
+    assert all(directories.index(path.rpartition("/")[0]) < at for at, path in enumerate(directories) if at)
+
+
+def test_the_hive_s_changes_are_in_the_current_control_set_and_told_key_by_key(bundle):
+    second = replace(
+        FOUND, registry=replace(REGISTRY, control_set="ControlSet002", tools="{12345678-1234-1234-1234-123456789012}")
+    )
+    steps = table.decide(facts(second), Options("keep", bundle=bundle)).steps
+    hive = [step for step in steps if isinstance(step, EditHive)]
+    assert {step.key[0] for step in hive} == {"ControlSet002", "DriverDatabase"}
+    assert len({step.key for step in hive}) == len(hive)
+    lines = {record(step).action for step in hive}
+    assert "ControlSet002\\Services\\VMTools: 1 set (Start)" in lines
+    assert "ControlSet002\\Services\\atapi\\StartOverride: the key removed" in lines
+    script = next(step for step in steps if isinstance(step, PutFile) and step.path.endswith("first-boot.cmd"))
+    assert b"/x {12345678-1234-1234-1234-123456789012} /qn" in script.content
+
+
+def test_the_space_for_all_of_it_is_there_first(bundle):
+    with pytest.raises(NoSpace, match="^/ in the guest"):
+        table.decide(facts(free=16 * 2**20), Options("keep", bundle=bundle))
+    full = replace(FOUND, esp=replace(ESP, free=1_500_000))
+    with pytest.raises(NoSpace, match="EFI system partition"):
+        table.decide(facts(full), Options("keep", firmware="uefi", bundle=bundle))
