@@ -14,11 +14,14 @@ from typing import Any
 
 import hivex
 
+from runner.guest.windows import cells
 from runner.guest.windows.changes import Change, DropKey, DropValue, Key, SetValue
 from runner.guest.windows.refusals import HiveBroken
 
 _NUMBERS = {4: 4, 11: 8}  # REG_DWORD, REG_QWORD: bytes each
 _BIG_ENDIAN = 5
+# Data beyond this is kept in segments, and hivex, which writes all values of a key anew, would not cut it.
+_MOST_DATA = 16344
 
 
 @dataclass(frozen=True)
@@ -137,6 +140,8 @@ class Hive:
     def _do(self, change: Change) -> None:
         if self._holds(change):  # an earlier one took its key away
             return
+        if not isinstance(change, DropKey) and any(len(value.data) > _MOST_DATA for value in self.values(change.key)):
+            raise HiveBroken(self.name, "\\".join(change.key) + " has a value too long for hivex to keep as it is")
         with self._told("changing " + "\\".join(change.key)):
             match change:
                 case SetValue(key, name, kind, data, _):
@@ -165,6 +170,7 @@ def apply(path: Path, changes: Sequence[Change], name: str = "SYSTEM") -> tuple[
 
     Returns those that were not there before; with none the file is not written. Raises `HiveBroken`.
     """
+    cells.check(path.read_bytes(), name)
     hive = Hive(path, name, write=True)
     done = hive.pending(changes)
     if not done:
