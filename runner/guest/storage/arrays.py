@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from runner.guest.storage.refusals import ArrayUnfit
 
+_WITHOUT_COPIES = ("raid0", "linear")
+
 
 @dataclass(frozen=True)
 class Member:
@@ -60,7 +62,7 @@ def check(members: tuple[Member, ...]) -> None:
             raise ArrayUnfit(name, first.level, "is degraded")
         if len({member.events for member in array}) > 1:
             raise ArrayUnfit(name, first.level, "has members that stopped at different times")
-        if not all(member.clean for member in array):
+        if first.level not in _WITHOUT_COPIES and not all(member.clean for member in array):
             raise ArrayUnfit(name, first.level, "was being written to, so its members may differ")
 
 

@@ -1,6 +1,6 @@
-"""The sample guest as it is: it boots on VMware's controller, and from NVMe it cannot find its root.
+"""Guests as they are, one for each initramfs tool: they boot on VMware's controller, and from NVMe find no root.
 
-It has no serial console, so its VGA text screen is read out of QEMU's memory (cells of character and colour, 80 a
+They have no serial console, so their VGA text screen is read out of QEMU's memory (cells of character and colour, 80 a
 line; the screen scrolls through all 32 KiB).
 """
 
@@ -9,11 +9,13 @@ from __future__ import annotations
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from runner.lab.guest.sample import build
+from runner.lab.guest import recipe, sample
+from runner.lab.guest.kinds import build, kind
 from runner.lab.provider import cache_directory
 
 pytestmark = [pytest.mark.boot, pytest.mark.process]
@@ -21,10 +23,20 @@ pytestmark = [pytest.mark.boot, pytest.mark.process]
 _VGA_TEXT = 0xB8000
 _CELLS = 16 * 1024
 _SECONDS = 600.0  # emulated, on a busy machine
+_FIRST = "drive=d0,bootindex=0"
 CONTROLLERS = {
-    "nvme": ["-device", "nvme,serial=root,drive=d0,bootindex=0", "-device", "nvme,serial=data,drive=d1"],
-    "pvscsi": ["-device", "pvscsi", "-device", "scsi-hd,drive=d0,bootindex=0", "-device", "scsi-hd,drive=d1"],
+    "nvme": ["-device", f"nvme,serial=root,{_FIRST}"],
+    "pvscsi": ["-device", "pvscsi", "-device", f"scsi-hd,{_FIRST}"],
 }
+DATA = {"nvme": ["-device", "nvme,serial=data,drive=d1"], "pvscsi": ["-device", "scsi-hd,drive=d1"]}
+
+
+def sample_disks(directory: Path) -> list[Path]:
+    return [disk.path for disk in sample.build(directory, cache=cache_directory(), log=print).disks]
+
+
+def dracut_disks(directory: Path) -> list[Path]:
+    return [build.build(kind.XFS_ON_LVM, directory, cache=cache_directory(), log=print).disk]
 
 
 def screen(monitor: Path, scratch: Path) -> str:
@@ -37,25 +49,26 @@ def screen(monitor: Path, scratch: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    ("controller", "expected"),
+    ("make", "controller", "expected"),
     [
-        ("nvme", "ALERT!  /dev/sda1 does not exist.  Dropping to a shell!"),
-        pytest.param("pvscsi", "web01 login:", marks=pytest.mark.slow),
+        (sample_disks, "nvme", "ALERT!  /dev/sda1 does not exist.  Dropping to a shell!"),
+        pytest.param(sample_disks, "pvscsi", "web01 login:", marks=pytest.mark.slow),
+        (dracut_disks, "nvme", 'Warning: "/dev/mapper/vg00-root" does not exist'),
+        pytest.param(dracut_disks, "pvscsi", "app01 login:", marks=pytest.mark.slow),
     ],
 )
-def test_the_guest_as_vmware_leaves_it(tmp_path: Path, controller: str, expected: str) -> None:
-    guest = build(tmp_path / "guest", cache=cache_directory(), log=print)
-    drives = [
-        word
-        for at, disk in enumerate(guest.disks)
-        for word in ("-drive", f"if=none,id=d{at},format=raw,file={disk.path}")
-    ]
+def test_the_guest_as_vmware_leaves_it(
+    tmp_path: Path, make: Callable[[Path], list[Path]], controller: str, expected: str
+) -> None:
+    disks = make(tmp_path / "guest")
+    drives = [word for at, disk in enumerate(disks) for word in ("-drive", f"if=none,id=d{at},format=raw,file={disk}")]
     monitor = tmp_path / "monitor"
     qemu = subprocess.Popen(
         ["qemu-system-x86_64", "-machine", "pc", "-accel", "tcg", "-m", "512", "-display", "none", "-vga", "std"]
-        + ["-snapshot", "-monitor", f"unix:{monitor},server,nowait", "-nic", f"user,model=e1000,mac={guest.mac}"]
+        + ["-snapshot", "-monitor", f"unix:{monitor},server,nowait", "-nic", f"user,model=e1000,mac={recipe.MAC}"]
         + drives
         + CONTROLLERS[controller]
+        + (DATA[controller] if len(disks) > 1 else [])
     )
     try:
         patience = time.monotonic() + _SECONDS

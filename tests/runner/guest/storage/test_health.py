@@ -1,0 +1,176 @@
+"""Storage that must not be written to, made by the tools of Linux itself, and what is said of it in a real appliance.
+
+One appliance makes the arrays, the volume group and the subvolumes, as no tool does in a file; a second one looks.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import guestfs
+import pytest
+
+from runner.acceleration import accelerator
+from runner.guest import overlay
+from runner.guest.appliance import Appliance
+from runner.guest.facts import FileSystem
+from runner.guest.storage import health, system
+from runner.guest.storage.refusals import ArrayUnfit, DevicesMissing, FeatureUnknown, VolumeGroupIncomplete
+
+pytestmark = [pytest.mark.guestfs, pytest.mark.process, pytest.mark.xdist_group("storage-health")]
+
+MIB = 1024 * 1024
+# In the order of the appliance's disks. Each stands for a machine of its own.
+SIZES = {
+    "raid-a": 40,
+    "raid-b": 40,
+    "half-a": 40,
+    "half-b": 40,
+    "busy-a": 40,
+    "busy-b": 40,
+    "volumes-a": 40,
+    "volumes-b": 40,
+    "two-a": 120,
+    "two-b": 120,
+    "subvolumes": 120,
+    "ext4": 40,
+    **{"torn-ext4": 40, "torn-jfs": 40, "torn-btrfs": 120, "torn-xfs": 320},
+}
+TORN = {"ext4": (1024 + 0x60, 4), "jfs": (32768 + 40, 1), "btrfs": (65536 + 0x60, 0xFF), "xfs": None}
+RELEASE = 'ID=debian\nVERSION_ID="12"\n'
+# An order that was being written when the disks were copied: in the journal (fsync), not in place.
+ORDER = "cd /sysroot/{0} && mkdir orders && sync -f . && echo {0} >orders/one && sync orders/one"
+
+
+@contextmanager
+def plain_appliance(disks: list[Path], append: str = "") -> Iterator[Any]:
+    g = guestfs.GuestFS(python_return_dict=True)
+    g.set_backend("direct")
+    g.set_autosync(False)  # close() would unmount, and no power cut does
+    if accelerator() == "tcg":
+        g.set_backend_setting("force_tcg", "1")
+    if append:
+        g.set_append(append)
+    for disk in disks:
+        g.add_drive_opts(str(disk), format="raw", cachemode="unsafe")
+    g.launch()
+    try:
+        yield g
+    finally:
+        g.close()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The disks, as they were when the appliance that wrote to them was killed."""
+    directory = tmp_path_factory.mktemp("storage")
+    paths = {name: directory / f"{name}.raw" for name in SIZES}
+    for name, size in SIZES.items():
+        with paths[name].open("wb") as file:
+            file.truncate(size * MIB)
+    subprocess.run(["mke2fs", "-qFt", "ext4", paths["ext4"]], check=True, capture_output=True, timeout=60)
+    with plain_appliance(list(paths.values())) as g:
+        at = dict(zip(SIZES, g.list_devices(), strict=True))
+        for name in ("raid", "half", "busy"):
+            g.md_create(name, [at[f"{name}-a"], at[f"{name}-b"]], level="raid1")
+        g.debug("sh", ["mdadm --wait /dev/md/raid; mdadm --wait /dev/md/half; mdadm --wait /dev/md/busy; true"])
+        for name in ("volumes-a", "volumes-b"):
+            g.pvcreate(at[name])
+        g.vgcreate("vg00", [at["volumes-a"], at["volumes-b"]])
+        g.lvcreate("root", "vg00", 8)
+        g.mkfs_btrfs([at["two-a"], at["two-b"]])
+        g.mkfs("btrfs", at["subvolumes"])
+        g.mount(at["subvolumes"], "/")
+        write_subvolumes(g)
+        g.umount_all()
+        for kind in TORN:
+            g.mkfs(kind, at[f"torn-{kind}"])
+            g.mkmountpoint(f"/{kind}")
+            g.mount(at[f"torn-{kind}"], f"/{kind}")
+            g.debug("sh", [ORDER.format(kind)])
+        # What is written to the array stays marked as being written: its kernel's patience is 200 ms by default.
+        g.debug("sh", ["md=$(readlink -f /dev/md/busy); echo 600 >/sys/block/${md#/dev/}/md/safe_mode_delay"])
+        g.debug("sh", ["dd if=/dev/urandom of=/dev/md/busy bs=4096 count=4 oflag=direct"])
+    return paths
+
+
+def write_subvolumes(g: Any) -> None:
+    """A root in @ and a snapshot of it, as Ubuntu and timeshift leave them; the snapshot is found first."""
+    for name in ("/@", "/@home"):
+        g.btrfs_subvolume_create(name)
+    g.mkdir("/@/etc")
+    g.write("/@/etc/os-release", RELEASE.encode())
+    g.write("/@/etc/fstab", b"/dev/sda1 / btrfs defaults,subvol=@ 0 0\n")
+    g.btrfs_subvolume_snapshot("/@", "/0-snapshot-of-yesterday")
+
+
+@pytest.fixture(scope="module")
+def overlays(made: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    directory = tmp_path_factory.mktemp("overlays")
+    patched = shutil.copy(made["ext4"], directory / "patched.raw")
+    with Path(patched).open("r+b") as file:  # s_feature_incompat, bit 21, which no e2fsprogs knows yet
+        file.seek(1024 + 0x60 + 2)
+        bits = file.read(1)[0]
+        file.seek(1024 + 0x60 + 2)
+        file.write(bytes([bits | 1 << 5]))
+    backing = {**made, "ext4": Path(patched)}
+    for name in ("half-b", "volumes-b", "two-b"):  # what the spec forgot
+        del backing[name]
+    found = {}
+    for name, path in backing.items():
+        found[name] = directory / f"{name}.qcow2"
+        argv = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(path), "-o", "cluster_size=524288"]
+        subprocess.run([*argv, str(found[name])], check=True, timeout=60)
+    return found
+
+
+def test_what_is_found_unfit_is_left_as_it_was(overlays: dict[str, Path], made: dict[str, Path]) -> None:
+    with Appliance(list(overlays.values())) as appliance:
+        facts: dict[str, tuple[FileSystem, ...]] = dict.fromkeys(overlays, ())
+        for device in appliance.volumes():
+            told, (disk, partition) = appliance.blkid(device), appliance.place(device)
+            if disk is not None:
+                name = list(overlays)[disk]
+                facts[name] = (FileSystem(device, told["TYPE"], told["UUID"], "", "", disk, partition),)
+        kernel = appliance.kernel()
+        assert re.fullmatch(r"\d+\.\d+\..+", kernel)
+
+        health.check_volumes(appliance, facts["raid-a"] + facts["raid-b"])
+        with pytest.raises(ArrayUnfit, match="1 are here"):
+            health.check_volumes(appliance, facts["half-a"])
+        with pytest.raises(ArrayUnfit, match="being written"):
+            health.check_volumes(appliance, facts["busy-a"] + facts["busy-b"])
+        with pytest.raises(VolumeGroupIncomplete) as group:
+            health.check_volumes(appliance, facts["volumes-a"])
+        assert (group.value.group, group.value.missing) == ("vg00", 1)
+        with pytest.raises(DevicesMissing) as btrfs:
+            health.check_before_mount(appliance, facts["two-a"][0], facts["two-a"])
+        assert (btrfs.value.expected, btrfs.value.found) == (2, 1)
+        with pytest.raises(FeatureUnknown) as feature:
+            health.check_before_mount(appliance, facts["ext4"][0], facts["ext4"])
+        told = feature.value
+        assert (told.word, told.bit, told.type, told.kernel) == ("incompat", 21, "ext4", kernel)
+
+        root = system.find(appliance, facts["subvolumes"], 0)
+        assert root is not None and (root.kind, root.options) == ("linux", "subvol=@")
+
+        for kind, dirty in TORN.items():
+            (torn,) = facts[f"torn-{kind}"]
+            if dirty is not None:
+                assert appliance.bytes_of(torn.device, dirty[0], 1)[0] & dirty[1], f"{kind} has nothing to replay"
+            health.check_before_mount(appliance, torn, (torn,))
+            assert appliance.why_unmountable(torn.device) == ""
+            appliance.unmount_all()
+            appliance.check_clean(torn.device, kind)
+            appliance.mount(torn.device, "/")
+            assert appliance.read("/orders/one") == f"{kind}\n"
+            appliance.unmount_all()
+
+    for name in ("raid-a", "raid-b", "half-a", "busy-a", "busy-b", "volumes-a", "two-a", "ext4"):
+        assert overlay.injected(overlays[name], SIZES[name] * MIB) == (), f"{name} was written to"
