@@ -17,11 +17,15 @@ from runner.blocks.extent import covering
 from runner.blocks.ovf import disk_files, parse_ovf, said_files
 from runner.blocks.package import check_package, describe_package
 from runner.blocks.source import Source, read_source
+from runner.guest.windows.inf import Inf
+from runner.guest.windows.install import Place, drivers_of
+from runner.guest.windows.install import Target as Target64
 from schemas.errors import HotaddError
 from tests.fuzz.memory_file import MemoryFile
 from tests.fuzz.mutations import changed, changes, replacements
 from tests.runner.blocks.package_made import archive, description, manifest
 from tests.runner.blocks.vmdk_made import SECTOR, sparse, streamed, text
+from tests.runner.guest.windows.packages import ena_files, ena_inf, nvme_files, nvme_inf
 
 _MOST = 4 * 1024 * 1024  # bytes read of a disk that opens
 _OVF = Path(__file__).parent.parent / "runner" / "blocks" / "ovf"
@@ -193,7 +197,44 @@ def _summed(image: bytes, made: list, right: bool) -> bytes:
     return bytes(result)
 
 
+def check_inf(image: bytes) -> None:
+    members = ("AWSNVMe/awsnvme.inf", *nvme_files(), *ena_files())
+    for path in ("AWSNVMe/awsnvme.inf", "ena.inf"):
+        try:
+            drivers_of(Inf("x.inf", image), Place("x.zip", path, members), Target64(10, 0, 17763, 3))
+        except HotaddError as error:
+            _look_at(error)
+
+
+def _inf_files() -> st.SearchStrategy[bytes]:
+    made = [nvme_inf().encode(), nvme_inf().encode("utf-16"), ena_inf().encode()]
+    words = [
+        b'"',
+        b"%",
+        b"%%",
+        b"\\\n",
+        b"[Strings]\n",
+        b"]",
+        b"=",
+        b",",
+        b"..\\",
+        b"0x",
+        b"-1",
+        b"9" * 40,
+        b"\x1b[31m",
+    ]
+    words += [
+        b"[Amazon.NTamd64.10.0]\n",
+        b"Needs = ENA_Old.ndi\n",
+        b"AddReg = @x\n",
+        b"CopyFiles = @../x\n",
+        b"NTamd64.10",
+    ]
+    return st.builds(changed, st.sampled_from(made), changes(list(range(0, 3900, 29)), words))
+
+
 TARGETS = {
+    "inf": Target(_inf_files, check_inf),
     "vmdk": Target(_vmdk_files, check_vmdk),
     "ovf": Target(_ovf_files, check_ovf),
     "ova": Target(_ova_files, check_ova),

@@ -77,7 +77,7 @@ class Contents:
                 infs += [each.path for each in files if each.member == driver.inf and each.path not in infs]
             if wanted.product == "nvme":
                 boot = drivers
-                boot_files = [self._binary(driver) for driver in drivers]
+                boot_files = list(dict.fromkeys(self._binary(driver) for driver in drivers))
         return Kit(release.name, boot, tuple(boot_files), tuple(staged), tuple(infs), tuple(installers))
 
     def _archive(self, file: str) -> Archive:

@@ -6,6 +6,7 @@ An INF comes out of a downloaded archive: its size, its lines and the growth of 
 from __future__ import annotations
 
 import codecs
+import re
 from dataclasses import dataclass
 
 from runner.guest.windows.bundle_refusals import InfBroken
@@ -14,6 +15,7 @@ from runner.guest.windows.bundle_refusals import InfBroken
 _SIZE_MOST = 4 * 1024 * 1024
 _LINES_MOST = 65536
 _FIELD_MOST = 4096  # "Specifying a Line Length": a line has 4096 characters at most, and so has a field once expanded
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e]")
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
 
@@ -87,20 +89,19 @@ class Inf:
 
 
 def _text(name: str, data: bytes) -> str:
+    """The file's text, without control characters: it comes to be shown on terminals and written into registries."""
     if len(data) > _SIZE_MOST:
         raise InfBroken(name, f"it has {len(data)} bytes; an INF has no more than {_SIZE_MOST}")
-    for bom, encoding in _BOMS:
-        if data.startswith(bom):
-            return data[len(bom) :].decode(encoding, "replace")
     # Without a mark it is in the ANSI code page of whoever wrote it; names and numbers are ASCII in any of them.
-    return data.decode("cp1252", "replace")
+    bom, encoding = next(((bom, encoding) for bom, encoding in _BOMS if data.startswith(bom)), (b"", "cp1252"))
+    return _CONTROL.sub("", data[len(bom) :].decode(encoding, "replace"))
 
 
 def _logical(name: str, text: str) -> list[str]:
     """Lines without comments and blanks, continued ones joined."""
     joined: list[str] = []
     before = ""
-    for number, raw in enumerate(text.replace("\0", "").replace("\r\n", "\n").replace("\r", "\n").split("\n")):
+    for number, raw in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n")):
         if number >= _LINES_MOST:
             raise InfBroken(name, f"it has more than {_LINES_MOST} lines")
         line = _without_comment(raw).strip()

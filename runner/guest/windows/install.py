@@ -228,7 +228,7 @@ def _beside(place: Place, name: str) -> str:
     wanted = "/".join([*place.path.split("/")[:-1], *parts])
     found = next((each for each in place.members if each.lower() == wanted.lower()), None)
     if found is None:
-        raise InfBroken(place.path, f"it copies {wanted[:120]}, which the archive lacks")
+        raise InfBroken(place.path, f"it copies {wanted[:120]!r}, which the archive lacks")
     return found
 
 

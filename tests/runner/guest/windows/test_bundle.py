@@ -183,6 +183,17 @@ def test_a_driver_for_something_else_is_not_taken_along(tmp_path: Path, change: 
     assert [driver.service for driver in kit.boot] == ["AWSNVMe"] and len(kit.infs) == 2
 
 
+def test_what_two_drivers_share_is_staged_once(tmp_path: Path) -> None:
+    second = nvme_inf("1.5.1.33").replace("AddService = AWSNVMe", "AddService = Second")
+    nvme = zipped({**nvme_files("1.5.1.33"), "AWSNVMe/second.inf": second.encode()})
+    bundle = open_bundle(write_bundle(tmp_path, {**every_package(), Wanted("nvme", "1.5.1"): nvme}))
+    kit = bundle.for_release("Windows Server 2012")
+    assert [driver.service for driver in kit.boot] == ["AWSNVMe", "Second"] and len(kit.infs) == 3
+    assert len(kit.boot_files) == 1
+    staged = [payload.path for payload in kit.staged]
+    assert len(staged) == len(set(staged)) and staged.count("/Windows/hotadd/nvme/AWSNVMe.sys") == 1
+
+
 def test_a_client_takes_the_models_for_clients(tmp_path: Path) -> None:
     packages = every_package()
     packages[Wanted("nvme", "latest")] = zipped(nvme_files("1.9.0.1", ", NTamd64.10.0.1"))

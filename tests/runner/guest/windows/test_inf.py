@@ -44,6 +44,11 @@ def test_every_encoding_and_line_end_is_read(encoding: str) -> None:
     assert (inf.entry("VERSION", "provider"), inf.entry("Version", "CLASS")) == ("Amazon", "Net")
 
 
+def test_control_characters_are_left_out() -> None:
+    inf = Inf("x.inf", "[A]\nx = \x1b[31mred\x00, \u202etxt.exe\x85\n".encode("utf-8-sig"))
+    assert inf.lines("a") == (Line("x", ("[31mred", "txt.exe")),)
+
+
 def test_parts_of_a_section_are_one_and_an_empty_one_is_there() -> None:
     inf = Inf("x.inf", b"before = any section\n[A]\nx = 1\n[B]\n[a]\nX = 2\ny = 3\n")
     assert [line.value(0) for line in inf.entries("A", "x")] == ["1", "2"]
@@ -54,7 +59,7 @@ def test_parts_of_a_section_are_one_and_an_empty_one_is_there() -> None:
 BROKEN = {
     "a size no INF has": b";" * (4 * 1024 * 1024 + 1),
     "a line no INF has": b"[A]\n" + b"x" * 4097,
-    "a continued line without an end": b"[A]\n" + b"x\\\n" * 4097,
+    "a continued line without an end": b"[A]\n" + b"x\\\n" * 4096 + b"x\\",
     "more lines than any INF": b"\n" * 65537,
     "a section without an end": b"[A\nx = 1\n",
 }

@@ -113,6 +113,11 @@ def test_an_install_section_for_all_platforms_serves_too() -> None:
         assert nvme(nvme_inf().replace("NVMe_Inst.NTamd64", plain))[0].install.lower() == plain.lower()
 
 
+def test_an_install_section_may_have_a_version_of_its_own() -> None:
+    (driver,) = nvme(changed("CopyFiles = NVMe_Copy", "CopyFiles = NVMe_Copy\nDriverVer = 01/02/2024,1.6.0.7"))
+    assert (driver.date, driver.version) == ("01/02/2024", "1.6.0.7")
+
+
 def test_a_filter_or_a_null_driver_is_no_driver_of_ours() -> None:
     for flags in ("0", "0x00000008"):
         assert nvme(changed("AddService = AWSNVMe, %SPSVCINST_ASSOCSERVICE%", f"AddService = AWSNVMe, {flags}")) == []
