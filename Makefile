@@ -31,6 +31,7 @@ bench: setup
 	$(BIN)/python benchmarks/blocks
 	PYTHONPATH=. $(BIN)/python benchmarks/own_time.py
 	PYTHONPATH=. $(BIN)/python benchmarks/report.py
+	PYTHONPATH=. $(BIN)/python benchmarks/conversion.py
 
 # The readers of images that nobody vouches for, a minute in all; what fails is kept in tests/runner/blocks/crashes.
 fuzz: setup
