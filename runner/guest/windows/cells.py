@@ -131,9 +131,9 @@ def _values(cells: _Cells, listed: int, count: int) -> None:
 
 def _segments(cells: _Cells, at: int, size: int) -> None:
     _, count, listed = struct.unpack_from("<2sHI", cells.take(at, 8))
-    segments = cells.take(listed, count * 4)
     if count * _BIG < size:
         raise cells.broken(at, f"is a value of {size} bytes in {count} segments")
+    segments = cells.take(listed, count * 4)
     for (segment,) in struct.iter_unpack("<I", segments[: count * 4]):
         cells.take(segment, min(size, _BIG))
         size -= _BIG

@@ -14,7 +14,7 @@ SHA2_UPDATES = ("KB3033929", "KB4474419")
 _CURRENT = ("Microsoft", "Windows NT", "CurrentVersion")
 _WINDOWS = ("Microsoft", "Windows", "CurrentVersion")
 _SERVICING = (*_WINDOWS, "Component Based Servicing")
-_PACKAGE = re.compile(r"package_(?:\d+_)?for_(kb\d+)[_~]", re.IGNORECASE | re.ASCII)
+_PACKAGE = re.compile(r"package_(?:\d+_)?for_(kb\d+)", re.IGNORECASE | re.ASCII)
 # Component Based Servicing's CurrentState: superseded (a newer one does it), installed, permanent.
 _INSTALLED = (0x50, 0x70, 0x80)
 _PRODUCT_CODE = re.compile(r"\{[0-9A-F]{8}(?:-[0-9A-F]{4}){3}-[0-9A-F]{12}\}", re.IGNORECASE | re.ASCII)

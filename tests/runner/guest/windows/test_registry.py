@@ -78,6 +78,36 @@ def test_numbers_that_are_none(tmp_path: Path) -> None:
     assert (facts.release.version, facts.release.build) == ((0, 1), 0)
 
 
+def test_a_build_by_its_older_name(tmp_path: Path) -> None:
+    key = "Microsoft\\Windows NT\\CurrentVersion"
+    facts = read(tmp_path, made_hives.WINDOWS_2012_R2, software={key: {"CurrentBuildNumber": "9600"}})
+    assert facts.release.build == 9600
+
+
+def test_later_windows_are_not_asked_for_updates_they_have_no_need_of(tmp_path: Path) -> None:
+    made = replace(made_hives.WINDOWS_2012_R2, updates=made_hives.SHA2)
+    assert read(tmp_path, made).updates == ()
+
+
+def test_rules_that_let_remote_desktop_in(tmp_path: Path) -> None:
+    key = "ControlSet001\\Services\\SharedAccess\\Parameters\\FirewallPolicy\\FirewallRules"
+    incoming = "v2.10|Action=Allow|Active=FALSE|Dir=In|Protocol=6|LPort=3389|"
+    rules: made_hives.Values = {
+        "RemoteDesktop-In-TCP": incoming,
+        "RemoteDesktop-Out": incoming.replace("Dir=In", "Dir=Out"),
+        "RemoteDesktop-Blocked": incoming.replace("Allow", "Block"),
+        "RemoteDesktop-Long": incoming + "x" * 5000,
+        "Own-RemoteDesktop-In": incoming,
+    }
+    facts = read(tmp_path, made_hives.WINDOWS_2019, {key: rules})
+    assert facts.desktop_rules == (("RemoteDesktop-In-TCP", incoming),)
+
+
+def test_no_files_to_rename(tmp_path: Path) -> None:
+    session = {"ControlSet001\\Control\\Session Manager": {"PendingFileRenameOperations": (7, bytes(4))}}
+    assert read(tmp_path, made_hives.WINDOWS_2019, session).pending == ()
+
+
 @pytest.mark.parametrize(
     ("package", "state", "found"),
     [
