@@ -8,7 +8,8 @@ import pytest
 
 from runner.guest import support, support_page
 from runner.guest.facts import TextFile
-from schemas.guests import linux_row, matrix, windows_row
+from runner.guest.windows.releases import release_of
+from schemas.guests import WindowsRow, linux_row, matrix, windows_row
 
 PAGE = Path(__file__).parents[3] / "docs" / "guests.md"
 
@@ -103,3 +104,16 @@ def test_the_page_shows_the_matrix() -> None:
     text = PAGE.read_text(encoding="utf-8")
     assert support_page.page(text) == text, "run `make guests-page`"
     assert all(row.name in text for row in (*matrix().linux, *matrix().windows))
+
+
+KERNELS = {7600: (6, 1), 7601: (6, 1), 9200: (6, 2), 9600: (6, 3)}  # Windows' version numbers; 10.0 from 2016 on
+
+
+@pytest.mark.parametrize("row", matrix().windows, ids=[row.id for row in matrix().windows])
+def test_amazons_drivers_are_known_for_every_windows_of_the_matrix(row: WindowsRow) -> None:
+    for build in {row.first_build, row.last_build}:
+        found = release_of(KERNELS.get(build, (10, 0)), build, client="Client" in row.installations)
+        assert found is not None, build
+        products = {package.product for package in found.packages}
+        assert {"nvme", "ena"} <= products
+        assert ("pv" in products) is (row.xen == "yes")
