@@ -45,8 +45,8 @@ class FileSystem:
     uuid: str
     label: str
     part_uuid: str
-    disk: int | None
-    partition: int | None
+    disk: int | None = None
+    partition: int | None = None
     part_label: str = ""
 
 
