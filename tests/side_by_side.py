@@ -14,6 +14,9 @@ from tests.process_guard import MARKERS
 LONGEST = (
     "killed-apply",
     "journey",
+    "boot-xfs-on-lvm",
+    "boot-btrfs",
+    "boot-jfs",
     "generations",
     "test_equality",
     "by-hand",
