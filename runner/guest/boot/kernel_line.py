@@ -18,12 +18,14 @@ _ELSEWHERE = ("$kernelopts", "${kernelopts}", "$GRUB_CMDLINE_LINUX", "${GRUB_CMD
 class Line:
     """A command line after the change.
 
-    `own` says that its root is this guest's; `lost` that a device it needs means none of the guest's, and why.
+    `own` says that its root is this guest's; `lost` why a device that it needs means none of the guest's; `address` is
+    one that it fixed before.
     """
 
     words: tuple[str, ...]
     own: bool
     lost: str = ""
+    address: str = ""
 
 
 def nvme_timeout(kernels: Iterable[Kernel]) -> str:
@@ -49,7 +51,7 @@ def changed(words: Sequence[str], facts: GuestFacts) -> Line:
     if known and not own and not any(devices.is_unstable(root) for root in _values(words, "root")):
         return Line(tuple(words), False)
     try:
-        return Line(tuple(on_ec2(list(words), facts, root=True)), own)
+        return Line(tuple(on_ec2(list(words), facts, root=True)), own, address=_fixed_address(words))
     except devices.Unmatched as unmatched:
         return Line(tuple(words), False, str(unmatched))
 
@@ -75,7 +77,7 @@ def without_ours(words: Sequence[str], facts: GuestFacts, *, root: bool = False)
     kept: list[str] = []
     for word in words:
         name, _, value = word.partition("=")
-        if name in ours or name in lost or _is_lost(name, value, facts):
+        if name in ours or name in lost or _is_lost(name, value, facts) or _names_a_card(name, value):
             continue
         if name == "root" and devices.is_unstable(value):
             kept += [f"root={_root(value, facts)}"] if root else []
@@ -100,6 +102,17 @@ def _is_lost(name: str, value: str, facts: GuestFacts) -> bool:
         arrays = {_digits(fs.uuid) for fs in facts.file_systems if fs.type == "linux_raid_member"}
         return _digits(value) not in arrays
     return False
+
+
+def _names_a_card(name: str, value: str) -> bool:
+    """Whether the initramfs would set up the card of the old machine, or wait for it: dracut.cmdline(7)."""
+    return name == "ifname" or (name == "ip" and ":" in value)
+
+
+def _fixed_address(words: Iterable[str]) -> str:
+    """The address of `ip=<address>:[<peer>]:<gateway>:...`; `ip=<interface>:dhcp` has none."""
+    values = [value for value in _values(words, "ip") if value.count(":") >= 3]
+    return next((value[: value.find("]") + 1] or value.partition(":")[0] for value in values), "")
 
 
 def _digits(uuid: str) -> str:

@@ -13,7 +13,7 @@ from runner.guest import devices
 from runner.guest.boot import efi, grub_defaults, grubenv, kernel_line
 from runner.guest.edits import Aside, Step, Write
 from runner.guest.facts import GuestFacts, Options, TextFile
-from runner.guest.refusals import BootLoaderUnknown, DeviceUnmatched
+from runner.guest.refusals import BootLoaderUnknown, DeviceUnmatched, StaticNetwork
 
 ENTRIES = "/boot/loader/entries"
 LEGACY = ("/boot/grub/grub.conf", "/boot/grub/menu.lst")
@@ -72,7 +72,7 @@ def decide(facts: GuestFacts, options: Options) -> list[Step]:
     """The edits to all boot loaders' files.
 
     Raises `BootLoaderUnknown` without any, `DeviceUnmatched` when no entry has this guest's root and one names a lost
-    device, `EnvironmentFull`, and what `efi.decide` raises.
+    device, `StaticNetwork` for an address that must stay, `EnvironmentFull`, and what `efi.decide` raises.
     """
     found = loaders(facts)
     if not found:
@@ -85,6 +85,9 @@ def decide(facts: GuestFacts, options: Options) -> list[Step]:
         text, lines = _changed(file, kind, facts)
         own = own or any(line.own for _, line in lines)
         lost += [(file.path, number, line) for number, line in lines if line.lost]
+        fixed = next(((number, line.address) for number, line in lines if line.address), None)
+        if fixed and options.network == "keep":
+            raise StaticNetwork(file.path, *fixed)
         if text != file.text:
             keep = kind.keep and not (file.path == LEGACY[1] and facts.text(LEGACY[0]) == file.text)  # a link to it
             steps.append(Write(file.path, text, _why(file.text, kind), keep=keep))

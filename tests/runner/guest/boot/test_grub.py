@@ -6,7 +6,7 @@ import pytest
 
 from runner.guest.boot import grub_defaults, kernel_line, table
 from runner.guest.facts import FileSystem, Kernel, Options
-from runner.guest.refusals import BootLoaderUnknown, DeviceUnmatched
+from runner.guest.refusals import BootLoaderUnknown, DeviceUnmatched, StaticNetwork
 
 DHCP = Options("dhcp")
 ROOT = "root=UUID=2f1d6c3e-5b60-4c1b-9f0e-6a1d0c7b8e01"
@@ -21,6 +21,8 @@ COMMAND_LINES = [
     ("root=/dev/sda1 ro resume=/dev/sdc5", f"{ROOT} ro {OURS}"),
     ("root=/dev/sda1 ro console=ttyS0,9600 console=tty0 single", f"{ROOT} ro single {OURS}"),
     ("root=/dev/sda1 net.ifnames=1 biosdevname=0 nvme_core.io_timeout=30", f"{ROOT} {OURS}"),
+    (f"{ROOT} ip=10.0.0.5::10.0.0.1:255.255.255.0:web:ens192:none ifname=ens192:00:50:56:9a:3c:11", f"{ROOT} {OURS}"),
+    (f"{ROOT} ip=ens192:dhcp ip=[2001:db8::5]::[2001:db8::1]:64::ens192:off ip=dhcp", f"{ROOT} ip=dhcp {OURS}"),
     (f"{ROOT} nvme.io_timeout=255", f"{ROOT} {OURS}"),
     (f"{ROOT} rd.md.uuid=A5C3B8F0:11112222:33334444:55556666", f"{ROOT} {OURS}"),
     (f"{ROOT} ro {OURS} quiet", f"{ROOT} ro {OURS} quiet"),
@@ -52,6 +54,23 @@ DEFAULTS = [
 @pytest.mark.parametrize(("before", "after"), COMMAND_LINES)
 def test_command_lines(before, after, make_facts):
     assert " ".join(kernel_line.on_ec2(before.split(), make_facts(), root=True)) == " ".join(after.split())
+
+
+@pytest.mark.parametrize(
+    ("word", "address"),
+    [
+        ("ip=10.0.0.5::10.0.0.1:255.255.255.0:web:ens192:none", "10.0.0.5"),
+        ("ip=[2001:db8::5]::[2001:db8::1]:64::ens192:off", "[2001:db8::5]"),
+    ],
+)
+def test_an_address_fixed_on_the_command_line_is_refused_where_it_must_stay(word, address, make_facts):
+    text = f"# one\n\tlinux /vmlinuz root=/dev/sda1 {word}\n"
+    with pytest.raises(StaticNetwork) as refusal:
+        table.decide(make_facts({"/boot/grub/grub.cfg": text}), Options("keep"))
+    assert (refusal.value.line, refusal.value.address) == (2, address)
+    assert word not in table.decide(make_facts({"/boot/grub/grub.cfg": text}), DHCP)[0].text
+    dynamic = text.replace(word, "ip=ens192:dhcp")
+    assert table.decide(make_facts({"/boot/grub/grub.cfg": dynamic}), Options("keep"))
 
 
 def test_an_array_that_is_there_is_waited_for(make_facts):
