@@ -39,7 +39,8 @@ def decide(facts: GuestFacts, options: Options) -> Decision:
     """What makes the guest boot on EC2; an empty decision when nothing is left to do. Raises what refuses it."""
     steps: list[Step] = [*linux.decide(facts, options), *boot.decide(facts, options)]
     settings = _settings(facts)
-    stale = bool(settings) or linux.changes_initramfs(steps)
+    # The settings are for the next kernel: an image that has the drivers boots as it is, and a new one takes minutes.
+    stale = linux.changes_initramfs(steps)
     rebuilds = [_rebuild(kernel, facts) for kernel in drivers.due(facts.kernels, stale=stale)]
     if rebuilds and not any(path in facts.paths for path in drivers.LISTERS):
         raise ToolMissing(facts.product, "lsinitrd")

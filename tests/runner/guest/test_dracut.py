@@ -76,6 +76,19 @@ def test_nothing_is_left_to_do_afterwards(facts: GuestFacts) -> None:
     assert table.decide(replace(facts, files=tuple(texts.values()), kernels=kernels), DHCP).steps == ()
 
 
+def test_an_image_that_has_the_drivers_is_rebuilt_only_for_a_file_that_it_holds(facts: GuestFacts) -> None:
+    whole = replace(facts, kernels=(replace(NEW, packed=ALL),))
+    decision = table.decide(whole, DHCP)
+    assert rebuilds(decision) == [] and dracut.CONFIG in [step.path for step in decision.steps]
+    lvm = TextFile("/etc/lvm/lvm.conf", 'devices {\n\tfilter = [ "a|/dev/sda2|", "r|.*|" ]\n}\n')
+    group = (
+        *whole.file_systems,
+        replace(whole.file_systems[0], device="/dev/sda2", type="LVM2_member", uuid="pv", partition=2),
+    )
+    held = replace(whole, files=(*whole.files, lvm), file_systems=group, groups=("vg-one",))
+    assert [r.kernel for r in rebuilds(table.decide(held, DHCP))] == [NEW.version]
+
+
 @pytest.mark.parametrize(
     ("reads_zstd", "tool", "program"),
     [(True, ("/usr/bin/zstd",), "zstd"), (False, ("/usr/bin/zstd",), "gzip"), (True, (), "gzip")],
