@@ -14,7 +14,9 @@ import boto3
 import pytest
 
 from runner.aws.account import Account, CredentialsExpired, CredentialsUnknown, NoCredentials, Unreachable
+from runner.aws.instances import find_type
 from runner.blocks.errors import SourceEmpty, SourceMissing, SourceUnusable
+from runner.guest.refusals import HypervisorUnfit
 from runner.home import Home
 from runner.journal import Journal
 from runner.lab.record import LabInfo
@@ -29,6 +31,7 @@ from schemas.naming import tags
 from schemas.outputs import Outputs
 from schemas.slots import TooManyDisks
 from schemas.spec import AccessNode, Backend, Destination, Disk, LocalBackend, Source, Spec
+from tests.runner.guest import small_guest
 
 pytestmark = [pytest.mark.lab, pytest.mark.process]
 
@@ -311,3 +314,23 @@ def test_a_volume_of_ours_that_the_state_lacks(in_lab: LabInfo, tmp_path: Path, 
         run_preflight(good_spec(in_lab, tmp_path), tmp_path)
     assert refused.value.ids == (made.id,)
     boto3.client("ec2", region_name=in_lab.region).delete_volume(VolumeId=made.id)
+
+
+def test_what_each_type_runs_on(in_lab: LabInfo) -> None:
+    """DescribeInstanceTypes: Hypervisor is xen or nitro, and none for bare metal, which is attached as on Nitro."""
+    account = Account(in_lab.region)
+    found = {name: find_type(account, name) for name in ("t2.micro", "m5.large", "m5.metal")}
+    told = {name: limits.hypervisor for name, limits in found.items() if limits is not None}
+    assert told == {"t2.micro": "xen", "m5.large": "nitro", "m5.metal": "nitro"}
+
+
+@pytest.mark.guestfs
+@pytest.mark.slow
+def test_a_guest_without_drivers_for_the_destinations_hypervisor(in_lab: LabInfo, tmp_path: Path) -> None:
+    root, data = small_guest.build(tmp_path / "guest")  # its kernel has nvme and ena, and nothing for Xen
+    spec = with_disks(good_spec(in_lab, tmp_path), Disk("root", str(root), 1, boot=True), Disk("data", str(data), 1))
+    before = effects(in_lab)
+    with pytest.raises(HypervisorUnfit, match="xen_blkfront and no xen_netfront"):
+        run_preflight(with_destination(spec, instance_type="t2.micro"), tmp_path)
+    assert effects(in_lab) == before
+    run_preflight(spec, tmp_path)
