@@ -32,7 +32,7 @@ exit /b 1
 call :say all is installed
 call :settle
 {{clean}}
-del /q "%HERE%*.done" "%HERE%tries.txt" "%HERE%agent-config.yml" 2>nul
+del /q "%HERE%*.done" "%HERE%tries.txt" "%HERE%bios.txt" "%HERE%agent-config.yml" 2>nul
 if not defined REBOOT goto :leave
 call :say rebooting, as an installer asked for it
 "%SYS%\shutdown.exe" /r /t 15 /d p:2:4 /c "hotadd: first boot on EC2 is through"
@@ -48,6 +48,13 @@ exit /b 0
 :say
 >>"%LOG%" echo %DATE% %TIME% %*
 exit /b 0
+
+:note
+rem %1 what, %2 its exit code, which changes nothing but a reboot that it asks for.
+if "%2"=="3010" goto :result
+if "%2"=="1641" goto :result
+call :say %1: exit code %2, not tried again
+goto :done
 
 :result
 rem %1 what, %2 its exit code: 0; 3010 and 1641 want a reboot; 259 no device here takes it; 1605 is not installed.

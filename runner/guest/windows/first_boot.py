@@ -32,6 +32,13 @@ _PRODUCT_CODE = re.compile(r"\{[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{
 _REGISTRY_NAME = re.compile(r"[A-Za-z0-9_{}.+&* -]{1,200}", re.ASCII)
 _CRASH_CONTROL = r"HKLM\SYSTEM\CurrentControlSet\Control\CrashControl"
 
+# DMI's manufacturer is "Xen" on EC2's Xen instances, and "Amazon EC2" on Nitro.
+_ON_XEN = r"""set "JUDGE=note"
+"%SYS%\reg.exe" query HKLM\HARDWARE\DESCRIPTION\System\BIOS /v SystemManufacturer >bios.txt 2>&1
+"%SYS%\find.exe" /i "Xen" bios.txt >nul
+if not errorlevel 1 set "JUDGE=result"
+"""
+
 # EC2Launch v2 leaves a configuration alone that is there when it is installed ("Install the latest version of EC2Launch
 # v2"). Its own would set a new Administrator password, grow the system volume and change the DNS suffix, all of which a
 # replica has from its source.
@@ -130,28 +137,29 @@ def _clean_up(leftovers: Sequence[Leftover], inf: str) -> str:
 
 
 def _installer(name: str, command: str) -> str:
-    before = ""
+    before, judge = "", "result"
     if name == "ec2launch":
         folder = r"%ProgramData%\Amazon\EC2Launch\config"
         before = (
             f'if not exist "{folder}\\" md "{folder}"\n'
             f'if not exist "{folder}\\agent-config.yml" copy /y "%HERE%agent-config.yml" "{folder}\\" >nul\n'
         )
-    return before + _step(name, f'start "{name}" /wait {command}')
+    if name == "pv":  # on Nitro it has nothing to drive, and whether it installs there matters to nobody
+        before, judge = _ON_XEN, "%JUDGE%"
+    return before + _step(name, f'start "{name}" /wait {command}', judge)
 
 
 def _uninstaller(code: str) -> str:
+    """Tried once: VMware Tools' own uninstaller may insist on VMware's hardware, and a reboot changes nothing then."""
     name = "remove-" + code.strip("{}").lower()
-    return _step(
-        name,
-        f'start "{name}" /wait msiexec.exe /x {code} /qn /norestart /l*v "%HERE%{name}.log" REBOOT=ReallySuppress',
-    )
+    words = f'/x {code} /qn /norestart /l*v "%HERE%{name}.log" REBOOT=ReallySuppress'
+    return _step(name, f'start "{name}" /wait msiexec.exe {words}', "note")
 
 
-def _step(name: str, command: str) -> str:
-    """One thing that is done once; what happened decides whether the next boot does it again."""
+def _step(name: str, command: str, judge: str = "result") -> str:
+    """One thing that is done once; the label `judge` says by the exit code whether the next boot tries again."""
     after = f":after-{name}"
-    done = f"call :result {name} %ERRORLEVEL%"
+    done = f"call :{judge} {name} %ERRORLEVEL%"
     return "\n".join((f"if exist {name}.done goto {after}", f"call :say {name}", command, done, after, ""))
 
 

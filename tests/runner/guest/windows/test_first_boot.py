@@ -76,15 +76,27 @@ def test_what_a_crash_does_is_put_back(bundle: Bundle, before: int) -> None:
 def test_every_jump_has_its_label_and_every_step_its_mark(bundle: Bundle) -> None:
     script = lines(bundle, "Windows Server 2019", Queue(False, 1, (TOOLS,), STUB))
     labels = [line[1:] for line in script if line.startswith(":")]
-    jumps = {name for line in script for name in re.findall(r"(?:goto|call) :(\S+)", line)}
+    jumps = {name for line in script for name in re.findall(r"(?:goto|call) :([\w-]+)", line)}
+    jumps |= {name for line in script for name in re.findall(r"JUDGE=(\w+)", line)}
     assert jumps <= set(labels) and len(labels) == len(set(labels))
-    done = [line.split()[2] for line in script if line.startswith("call :result")]
+    judged = [line.split()[1:3] for line in script if line.startswith("call :") and line.endswith("%ERRORLEVEL%")]
+    assert {name for judge, name in judged if judge != ":result"} == {"pv", f"remove-{TOOLS[1:-1].lower()}"}
+    done = [name for _, name in judged]
     assert done == ["driver-nvme", "driver-ena", "pv", "ec2launch", f"remove-{TOOLS[1:-1].lower()}"]
     assert [line for line in script if line.startswith("if exist") and "goto" in line] == [
         f"if exist {name}.done goto :after-{name}" for name in done
     ]
     removed = [line for line in script if line.startswith("rd /s /q")]
     assert removed == [f'rd /s /q "%HERE%{folder}"' for folder in ("nvme", "ena", "pv", "ec2launch")]
+
+
+def test_drivers_for_xen_are_insisted_on_where_there_is_xen(bundle: Bundle) -> None:
+    script = lines(bundle, "Windows Server 2019", Queue(False, 1))
+    asked = next(at for at, line in enumerate(script) if "SystemManufacturer" in line)
+    assert script[asked - 1] == 'set "JUDGE=note"' and '/i "Xen" bios.txt' in script[asked + 1]
+    assert script[asked + 2] == 'if not errorlevel 1 set "JUDGE=result"'
+    assert script.index("call :%JUDGE% pv %ERRORLEVEL%") > asked
+    assert "JUDGE" not in "".join(lines(bundle, "Windows Server 2025", Queue(False, 1)))
 
 
 def test_the_agent_leaves_the_password_and_the_disk_alone(bundle: Bundle) -> None:
