@@ -53,8 +53,8 @@ class Disk:
         return "/".join(self.spelled.get(part, part) for part in path.split("/"))
 
 
-def build(directory: Path, disks: Mapping[str, Disk]) -> dict[str, Path]:
-    """The disks as sparse raw files, made in one appliance."""
+def build(directory: Path, disks: Mapping[str, Disk]) -> tuple[dict[str, Path], dict[str, dict[str, str]]]:
+    """The disks as sparse raw files, made in one appliance; with the file tree of each volume that is sound."""
     directory.mkdir(parents=True, exist_ok=True)
     paths = {name: directory / f"{name}.img" for name in disks}
     g = guestfs.GuestFS(python_return_dict=True)
@@ -66,11 +66,13 @@ def build(directory: Path, disks: Mapping[str, Disk]) -> dict[str, Path]:
     g.set_backend_setting("force_tcg", "1")
     g.set_network(False)
     g.launch()
-    for device, disk in zip(g.list_devices(), disks.values(), strict=True):
-        _fill(g, device, disk)
+    trees = {}
+    for device, (name, disk) in zip(g.list_devices(), disks.items(), strict=True):
+        volume = _fill(g, device, disk)
+        trees[name] = {} if disk.damage is not None else tree(g, volume)
     g.shutdown()
     g.close()
-    return paths
+    return paths, trees
 
 
 def hives(made: Made) -> dict[str, bytes]:
@@ -96,7 +98,7 @@ def dirty_hive(made: Made) -> dict[str, bytes]:
     return {SYSTEM: before, SYSTEM + ".LOG1": log}
 
 
-def _fill(g: Any, device: str, disk: Disk) -> None:
+def _fill(g: Any, device: str, disk: Disk) -> str:
     volume = f"{device}1"
     if disk.firmware == "uefi":
         volume = f"{device}2"
@@ -115,6 +117,7 @@ def _fill(g: Any, device: str, disk: Disk) -> None:
     _write(g, volume, {disk.path(path): content for path, content in files.items()})
     if disk.damage is not None:
         disk.damage(g, volume)
+    return volume
 
 
 def _write(g: Any, device: str, files: Mapping[str, bytes]) -> None:
