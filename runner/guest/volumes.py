@@ -1,0 +1,156 @@
+"""The disks of a guest in libguestfs's appliance: partitions, volumes, file systems, and what may be asked of them.
+
+`Appliance` is the door; this is the half of it that knows block devices.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+from runner.guest.doing import doing, last_words
+from runner.guest.refusals import FileSystemDamaged
+
+# Each only looks; the journal was replayed before.
+_CHECKS = {
+    **dict.fromkeys(("ext2", "ext3", "ext4"), ("e2fsck", "-fn")),
+    "xfs": ("xfs_repair", "-n"),
+    "btrfs": ("btrfs", "check", "--readonly"),
+    "jfs": ("jfs_fsck", "-f", "-n"),
+}
+_DISK_NAME = re.compile(r"/dev/sd([a-z]+)([0-9]*)")
+
+
+class Volumes:
+    """Block devices and file systems of an appliance; `_g` is libguestfs's handle, which has no types."""
+
+    _g: Any
+
+    def volumes(self) -> list[str]:
+        """Every device that may hold a file system: partitions, whole disks without any, LVM and md volumes."""
+        with doing("looking for file systems"):
+            partitions: list[str] = self._g.list_partitions()
+            parents = {self._g.part_to_dev(p) for p in partitions}
+            volumes = partitions + [d for d in self._g.list_devices() if d not in parents]
+            kinds = {self.blkid(volume).get("TYPE", "") for volume in volumes}
+            if "linux_raid_member" in kinds:
+                volumes += self._g.list_md_devices()
+            if "LVM2_member" in kinds:
+                volumes += self._g.lvs()
+            return volumes
+
+    def groups(self) -> list[str]:
+        """The LVM volume groups."""
+        with doing("looking for volume groups"):
+            return sorted(self._g.vgs())
+
+    def blkid(self, device: str) -> dict[str, str]:
+        """What blkid says about a device; empty when it knows nothing in it."""
+        try:
+            return dict(self._g.blkid(device))
+        except RuntimeError:
+            return {}
+
+    def place(self, device: str) -> tuple[int | None, int | None]:
+        """(disk from 0, partition or 0) of a device; (None, None) for LVM and md."""
+        # libguestfs names disks in the order in which they were added, so the name tells without four calls each.
+        match = _DISK_NAME.fullmatch(device)
+        if match is None:
+            return None, None
+        disk = 0
+        for letter in match[1]:
+            disk = disk * 26 + ord(letter) - ord("a") + 1
+        return disk - 1, int(match[2] or 0)
+
+    def extent(self, device: str) -> tuple[int, int, int]:
+        """(disk from 0, first byte, bytes) of a partition, or of a whole disk."""
+        with doing(f"looking at {device}"):
+            if device in self._g.list_devices():
+                return int(self._g.device_index(device)), 0, int(self._g.blockdev_getsize64(device))
+            parent, number = self._g.part_to_dev(device), self._g.part_to_partnum(device)
+            part = next(one for one in self._g.part_list(parent) if one["part_num"] == number)
+            return int(self._g.device_index(parent)), int(part["part_start"]), int(part["part_size"])
+
+    def tool(self, argv: Sequence[str]) -> str:
+        """Run one of the appliance's own programs; what it printed, 4 MB at most. For programs that only look."""
+        with doing(f"running {argv[0]} in the appliance"):
+            return str(self._g.debug("sh", [shlex.join(argv)]))
+
+    def kernel(self) -> str:
+        """The release of the appliance's kernel, which is this machine's."""
+        with doing("looking at the appliance's kernel"):
+            return str(self._g.utsname()["uts_release"])
+
+    def bytes_of(self, device: str, offset: int, count: int) -> bytes:
+        """`count` bytes of a device, fewer at its end."""
+        with doing(f"reading {device}"):
+            return bytes(self._g.pread_device(device, count, offset))
+
+    def examine(self, member: str) -> str:
+        """What mdadm reads in the superblock of an array's member."""
+        return self.tool(["mdadm", "--examine", self._name(member)])
+
+    def examine_ntfs(self, device: str) -> str:
+        """What ntfs-3g.probe says of writing to a volume, its exit code, and what ntfsinfo reads in it, unmounted."""
+        look = 'ntfs-3g.probe --readwrite "$0" 2>&1; echo "probe: $?"; ntfsinfo -f -m "$0" 2>&1; true'
+        return self.tool(["sh", "-c", look, self._name(device)])
+
+    def missing_volumes(self) -> list[tuple[str, int]]:
+        """The volume groups, with how many physical volumes each lacks."""
+        told = self.tool(["lvm", "vgs", "--noheadings", "--separator", ":", "-o", "vg_name,vg_missing_pv_count"])
+        found = [line.strip().rpartition(":") for line in told.splitlines() if ":" in line]
+        return [(group, int(missing)) for group, _, missing in found if missing.isdigit()]
+
+    def replay_jfs(self, device: str) -> None:
+        """Replay the log of a JFS file system, which no mount does. Raises `FileSystemDamaged`."""
+        try:
+            self._g.debug("sh", ["jfs_fsck", "-p", self._name(device)])
+        except RuntimeError as error:
+            raise FileSystemDamaged(device, last_words(str(error))) from error
+
+    def check_clean(self, device: str, kind: str) -> None:
+        """Look through a file system without changing it. Raises `FileSystemDamaged`; unknown kinds pass."""
+        try:
+            if kind in _CHECKS:
+                self._g.debug("sh", [*_CHECKS[kind], self._name(device)])
+        except RuntimeError as error:
+            raise FileSystemDamaged(device, last_words(str(error))) from error
+
+    def _name(self, device: str) -> str:
+        """The kernel's name: it may order disks in another way than libguestfs names them, and blkid knows it."""
+        return self.blkid(device)["DEVNAME"]
+
+    def mount(self, device: str, point: str, *, read_only: bool = False, options: str = "") -> None:
+        """Mount a file system of the guest; the kernel replays its journal."""
+        with doing(f"mounting {device}"):
+            self._g.mount_options(",".join(filter(None, ("ro" if read_only else "", options))), device, point)
+
+    def can_mount(self, device: str) -> bool:
+        """Mount a file system read-only as the root, if it lets itself be mounted."""
+        return not self.why_unmountable(device)
+
+    def why_unmountable(self, device: str) -> str:
+        """Mount a file system read-only as the root; empty when that went well, else what mount said."""
+        try:
+            self._g.mount_options("ro", device, "/")
+        except RuntimeError as error:
+            return last_words(str(error))
+        return ""
+
+    def subvolumes(self) -> list[str]:
+        """The paths of the subvolumes of the Btrfs file system that is mounted as the root."""
+        with doing("listing subvolumes"):
+            return [str(each["btrfssubvolume_path"]) for each in self._g.btrfs_subvolume_list("/")]
+
+    def unmount_all(self) -> None:
+        """Unmount everything, so that all changes lie in the overlays."""
+        with doing("unmounting"):
+            self._g.umount_all()
+
+    def space(self, point: str) -> tuple[int, int]:
+        """(free, size) in bytes of a mounted file system."""
+        with doing(f"looking at the space on {point}"):
+            told = self._g.statvfs(point)
+        return told["bavail"] * told["frsize"], told["blocks"] * told["frsize"]
