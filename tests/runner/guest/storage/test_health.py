@@ -21,7 +21,13 @@ from runner.guest import overlay
 from runner.guest.appliance import Appliance
 from runner.guest.facts import FileSystem
 from runner.guest.storage import health, system
-from runner.guest.storage.refusals import ArrayUnfit, DevicesMissing, FeatureUnknown, VolumeGroupIncomplete
+from runner.guest.storage.refusals import (
+    ArrayUnfit,
+    DevicesMissing,
+    FeatureUnknown,
+    FileSystemUnmountable,
+    VolumeGroupIncomplete,
+)
 
 pytestmark = [pytest.mark.guestfs, pytest.mark.process, pytest.mark.xdist_group("storage-health")]
 
@@ -40,6 +46,7 @@ SIZES = {
     "two-b": 120,
     "subvolumes": 120,
     "ext4": 40,
+    "shredded": 40,
     **{"torn-ext4": 40, "torn-jfs": 40, "torn-btrfs": 120, "torn-xfs": 320},
 }
 TORN = {"ext4": (1024 + 0x60, 4), "jfs": (32768 + 40, 1), "btrfs": (65536 + 0x60, 0xFF), "xfs": None}
@@ -74,12 +81,17 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name, size in SIZES.items():
         with paths[name].open("wb") as file:
             file.truncate(size * MIB)
-    subprocess.run(["mke2fs", "-qFt", "ext4", paths["ext4"]], check=True, capture_output=True, timeout=60)
+    for name in ("ext4", "shredded"):
+        subprocess.run(["mke2fs", "-qFt", "ext4", "-b", "1024", paths[name]], check=True, timeout=60)
+    with paths["shredded"].open("r+b") as file:
+        file.seek(2 * 1024)  # its group descriptors
+        file.write(b"\xff" * 1024)
     with plain_appliance(list(paths.values())) as g:
         at = dict(zip(SIZES, g.list_devices(), strict=True))
         for name in ("raid", "half", "busy"):
             g.md_create(name, [at[f"{name}-a"], at[f"{name}-b"]], level="raid1")
         g.debug("sh", ["mdadm --wait /dev/md/raid; mdadm --wait /dev/md/half; mdadm --wait /dev/md/busy; true"])
+        g.mkfs("ext4", "/dev/md/raid", label="mirrored")
         for name in ("volumes-a", "volumes-b"):
             g.pvcreate(at[name])
         g.vgcreate("vg00", [at["volumes-a"], at["volumes-b"]])
@@ -130,7 +142,7 @@ def overlays(made: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
     return found
 
 
-def test_what_is_found_unfit_is_left_as_it_was(overlays: dict[str, Path], made: dict[str, Path]) -> None:
+def test_what_is_found_unfit_is_left_as_it_was(overlays: dict[str, Path], tmp_path: Path) -> None:
     with Appliance(list(overlays.values())) as appliance:
         facts: dict[str, tuple[FileSystem, ...]] = dict.fromkeys(overlays, ())
         for device in appliance.volumes():
@@ -142,6 +154,10 @@ def test_what_is_found_unfit_is_left_as_it_was(overlays: dict[str, Path], made: 
         assert re.fullmatch(r"\d+\.\d+\..+", kernel)
 
         health.check_volumes(appliance, facts["raid-a"] + facts["raid-b"])
+        (raid,) = [volume for volume in appliance.volumes() if appliance.blkid(volume).get("LABEL") == "mirrored"]
+        appliance.mount(raid, "/")
+        appliance.write("/note", "written in the overlay\n")
+        appliance.unmount_all()
         with pytest.raises(ArrayUnfit, match="1 are here"):
             health.check_volumes(appliance, facts["half-a"])
         with pytest.raises(ArrayUnfit, match="being written"):
@@ -156,6 +172,12 @@ def test_what_is_found_unfit_is_left_as_it_was(overlays: dict[str, Path], made: 
             health.check_before_mount(appliance, facts["ext4"][0], facts["ext4"])
         told = feature.value
         assert (told.word, told.bit, told.type, told.kernel) == ("incompat", 21, "ext4", kernel)
+
+        with pytest.raises(FeatureUnknown):
+            system.find(appliance, facts["ext4"], 0)
+        with pytest.raises(FileSystemUnmountable) as shredded:
+            system.find(appliance, facts["shredded"], 0)
+        assert (shredded.value.type, shredded.value.kernel) == ("ext4", kernel)
 
         root = system.find(appliance, facts["subvolumes"], 0)
         assert root is not None and (root.kind, root.options) == ("linux", "subvol=@")
@@ -172,5 +194,13 @@ def test_what_is_found_unfit_is_left_as_it_was(overlays: dict[str, Path], made: 
             assert appliance.read("/orders/one") == f"{kind}\n"
             appliance.unmount_all()
 
-    for name in ("raid-a", "raid-b", "half-a", "busy-a", "busy-b", "volumes-a", "two-a", "ext4"):
+    for name in ("half-a", "busy-a", "busy-b", "volumes-a", "two-a", "ext4", "shredded"):
         assert overlay.injected(overlays[name], SIZES[name] * MIB) == (), f"{name} was written to"
+    for name in ("raid-a", "raid-b"):
+        assert overlay.injected(overlays[name], SIZES[name] * MIB)
+        flat = tmp_path / name
+        subprocess.run(["qemu-img", "convert", "-O", "raw", overlays[name], flat], check=True, timeout=60)
+        told = subprocess.run(
+            ["mdadm", "--examine", flat], check=True, capture_output=True, text=True, timeout=60
+        ).stdout
+        assert re.search(r"State : clean$", told, re.MULTILINE), f"the guest would bring {name} into sync when it boots"
