@@ -51,8 +51,13 @@ def decide(facts: GuestFacts) -> list[Write]:
     if text is None:
         return []
     lines = text.splitlines(keepends=True)
+    unlocked = crypttab.names(facts)
     for entry in entries(text):
-        lines[entry.line - 1] = _on_ec2(entry, lines[entry.line - 1], facts)
+        line = lines[entry.line - 1]
+        if entry.device not in unlocked:
+            lines[entry.line - 1] = _on_ec2(entry, line, facts)
+        elif entry.point in _SYSTEM:
+            raise EncryptedSystem(entry.device, entry.point)
     new = "".join(lines)
     why = "EC2 has neither the device names of VMware's controllers nor its CD drive"
     return [Write(PATH, new, why, keep=True)] if new != text else []
@@ -62,10 +67,6 @@ def _on_ec2(entry: Entry, line: str, facts: GuestFacts) -> str:
     if _NO_DEVICE.match(entry.device) or entry.type in _OF_VMWARE or entry.device.startswith(".host:"):
         return _with_nofail(line, entry)
     if not devices.is_device(entry.device) or entry.device.startswith("LABEL=cloudimg-"):
-        return line
-    if entry.device in crypttab.names(facts):
-        if entry.point in _SYSTEM:
-            raise EncryptedSystem(entry.device, entry.point)
         return line
     try:
         found = devices.find(entry.device, facts)

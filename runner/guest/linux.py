@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from runner.guest import crypttab, fstab, serial_login
 from runner.guest.edits import Note, Rebuild, Step
 from runner.guest.facts import GuestFacts, Options
-from runner.guest.names import blkid, lvm, md, multipath, udev_rules
+from runner.guest.names import blkid, lvm, md, mount_units, multipath, udev_rules
 from runner.guest.network import table as network
 from runner.guest.services import cloudinit, firewall, selinux, vmware_tools
 
@@ -32,6 +32,7 @@ FILES = (
     *vmware_tools.FILES,
 )
 DIRECTORIES = (
+    *mount_units.DIRECTORIES,
     *udev_rules.DIRECTORIES,
     *network.DIRECTORIES,
     *firewall.DIRECTORIES,
@@ -54,6 +55,7 @@ def decide(facts: GuestFacts, options: Options) -> list[Step]:
     on_dhcp = network.decide(facts, options.network)
     return [
         *fstab.decide(facts),
+        *mount_units.decide(facts),
         *crypttab.decide(facts),
         *lvm.decide(facts),
         *md.decide(facts),

@@ -17,8 +17,9 @@ _REMEMBERED = (f"{DIRECTORY}/wwids", f"{DIRECTORY}/bindings")
 _BEFORE = ("/var/lib/multipath/wwids", "/var/lib/multipath/bindings")
 
 _CONFIG = "/etc/multipath.conf"
-# multipath.conf(5), section multipaths: settings and an alias for the one disk with this identifier.
-_ONE_DISK = re.compile(r"^\s*multipath\s*\{[^}]*\bwwid\s+\"?([^\s\"}]+)", re.MULTILINE)
+# multipath.conf(5), section multipaths: settings and an alias for the one disk with this identifier. Bounded: a hostile
+# file that opens and never closes would be read again from every opening.
+_ONE_DISK = re.compile(r"^[ \t]*multipath\s{0,9}\{[^}]{0,2000}\bwwid\s{1,99}\"?([^\s\"}]+)", re.MULTILINE)
 
 FILES = (*_REMEMBERED, *_BEFORE, _CONFIG)
 

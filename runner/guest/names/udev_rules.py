@@ -14,7 +14,7 @@ DIRECTORY = "/etc/udev/rules.d"
 # network/persistent_names.py has the others.
 DIRECTORIES = ((DIRECTORY, r"(?!.*persistent-net).+\.rules"),)
 # udev(7): KERNEL and ENV are matched by shell patterns. VMware's serial numbers begin with its own prefix, 6000c29.
-_DISK = re.compile(r"""KERNEL=="(sd[^"]*|vd[^"]*|hd[^"]*)"|"([^"]*6000[cC]29[^"]*)\"""")
+_DISK = re.compile(r"""KERNEL=="((?:sd|vd|hd)[^"]{0,99})"|"([^"]{0,99}6000[cC]29[^"]{0,99})\"""")
 
 
 def decide(facts: GuestFacts) -> list[Note]:

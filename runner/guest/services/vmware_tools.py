@@ -23,7 +23,8 @@ _SHIPPED = ("/lib/systemd/system", "/usr/lib/systemd/system")
 _LOCAL = "/etc/systemd/system"
 _NULL = "/dev/null"
 # VMware's init script, which systemd makes a unit of the same name from (systemd-sysv-generator(8)).
-_INIT_SCRIPTS = tuple(f"/etc/init.d/{name}" for name in ("vmware-tools", "open-vm-tools", "vmware-tools-thinprint"))
+_SCRIPTS = ("vmware-tools", "vmware-tools-thinprint", "open-vm-tools", "vmtoolsd")
+_INIT_SCRIPTS = tuple(f"/etc/init.d/{name}" for name in _SCRIPTS)
 _RUN_LEVELS = tuple(f"/etc/rc{level}.d" for level in "2345")
 _STARTED = re.compile(r"(/etc/rc[2-5]\.d)/S([0-9]{2})(.+)")
 _UPSTART = "/etc/init"
@@ -31,7 +32,7 @@ _SYSTEMD = ("/lib/systemd/systemd", "/usr/lib/systemd/systemd")
 
 FILES = tuple(f"{_LOCAL}/{unit}" for unit in UNITS)
 DIRECTORIES = (
-    *((directory, r"S[0-9]{2}(open-vm-tools|vmware-tools|vmware-tools-thinprint)") for directory in _RUN_LEVELS),
+    *((directory, rf"S[0-9]{{2}}({'|'.join(_SCRIPTS)})") for directory in _RUN_LEVELS),
     (_UPSTART, r"vmware-tools(-thinprint)?\.(conf|override)"),
 )
 PATHS = (*(f"{directory}/{unit}" for directory in _SHIPPED for unit in UNITS), *_INIT_SCRIPTS, *_SYSTEMD)

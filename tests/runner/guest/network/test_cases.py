@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from re import fullmatch
 from typing import Any
 
 import pytest
 import yaml
 
 from runner.guest import reading_list
-from runner.guest.edits import Aside, Step, Write, record
+from runner.guest.edits import Aside, Write, record
 from runner.guest.facts import GuestFacts, TextFile
 from runner.guest.network import table
 from runner.guest.refusals import NetworkUnknown, StaticNetwork
+from tests.runner.guest import simulation
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*/*.yaml"))
 NAMES = [f"{path.parent.name}-{path.stem}" for path in CASES]
@@ -44,16 +44,6 @@ def facts_of(case: dict[str, Any]) -> GuestFacts:
         files=files,
         paths=tuple(case["paths"]),
     )
-
-
-def after(facts: GuestFacts, steps: list[Step]) -> GuestFacts:
-    texts = {file.path: file.text for file in facts.files}
-    for step in steps:
-        if isinstance(step, Aside):
-            del texts[step.path]
-        elif isinstance(step, Write):
-            texts[step.path] = step.text
-    return replace(facts, files=tuple(TextFile(path, text) for path, text in texts.items()))
 
 
 def settings_of(text: str) -> str:
@@ -89,22 +79,16 @@ def test_case(case: dict[str, Any]) -> None:
         assert [(step.keep, step.path + step.suffix) for step in writes if step.path == path] == [(True, kept)]
     said = " ".join(record(step).why for step in steps)
     assert [word for word in case.get("says", []) if word not in said] == []
-    again = after(facts, steps)
+    again = simulation.after(facts, steps)
     # Nothing is left to do, and nothing that the default would refuse.
     assert table.decide(again, "keep") == []
     assert table.in_force(again) is found
 
 
 def test_the_probe_reads_what_the_cases_give(case: dict[str, Any]) -> None:
-    for path in case["files"]:
-        directory, _, name = path.rpartition("/")
-        patterns = [pattern for where, pattern in reading_list.DIRECTORIES if where == directory]
-        assert path in reading_list.FILES or any(fullmatch(pattern, name) for pattern in patterns), path
+    assert [path for path in case["files"] if not simulation.is_read(path)] == []
     # What is put aside is read by no one, the probe neither.
-    for kept in case.get("asides", {}).values():
-        directory, _, name = kept.rpartition("/")
-        patterns = [pattern for where, pattern in reading_list.DIRECTORIES if where == directory]
-        assert not any(fullmatch(pattern, name) for pattern in patterns), kept
+    assert [kept for kept in case.get("asides", {}).values() if simulation.is_read(kept)] == []
 
 
 def test_every_system_has_its_cases() -> None:
