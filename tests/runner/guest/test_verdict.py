@@ -14,9 +14,11 @@ from runner.guest.refusals import (
     HypervisorUnfit,
     PartitionTableUnfit,
     RootUnsupported,
+    WindowsUnlisted,
     revive,
     values_of,
 )
+from runner.guest.windows.facts import Registry, Release, WindowsFacts
 from schemas.errors import Refused
 
 ANY, NITRO, XEN = Options("dhcp"), Options("dhcp", hypervisor="nitro"), Options("dhcp", hypervisor="xen")
@@ -104,3 +106,28 @@ def test_an_unlisted_guest_may_be_tried_but_not_without_drivers(make_facts):
     verdict.check(facts, replace(ANY, unlisted="try"))
     with pytest.raises(DriverMissing):
         verdict.check(replace(facts, kernels=()), replace(ANY, unlisted="try"))
+
+
+def windows(build: int, edition: str, installation: str = "Server") -> GuestFacts:
+    release = Release("Windows Server", edition, installation, (10, 0), build, "", "AMD64")
+    found = WindowsFacts(registry=Registry(release, "ControlSet001", driver_database=True))
+    return GuestFacts(
+        "windows", "windows", f"10.0.{build}", "Windows", ("bios",), "/dev/sda1", 1, (), (), (), (), (), windows=found
+    )
+
+
+def test_windows_is_judged_by_release_and_edition():
+    verdict.check(windows(17763, "ServerDatacenter"), ANY)
+    verdict.check(windows(17763, "ServerDatacenter"), XEN)
+    verdict.check(windows(26100, "ServerStandard"), NITRO)
+    with pytest.raises(HypervisorUnfit, match="xen"):  # AWS PV drivers: none for Windows Server 2025
+        verdict.check(windows(26100, "ServerStandard"), XEN)
+
+
+@pytest.mark.parametrize(
+    "found", [(17763, "ServerTurbine", "Server"), (14393, "ServerDatacenterNano", "Nano Server"), (1, "", "")]
+)
+def test_a_windows_outside_the_matrix_is_not_even_tried(found):
+    with pytest.raises(WindowsUnlisted) as refusal:
+        verdict.check(windows(*found), replace(ANY, unlisted="try"))
+    assert (refusal.value.build, refusal.value.edition) == found[:2]
