@@ -7,14 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# Dirids of "Using Dirids" that a boot driver's files go to, as paths from the system drive's root.
-DIRECTORIES = {
-    10: "/Windows",
-    11: "/Windows/System32",
-    12: "/Windows/System32/drivers",
-    17: "/Windows/INF",
-}
-
 
 @dataclass(frozen=True)
 class Setting:

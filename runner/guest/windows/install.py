@@ -10,8 +10,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from runner.guest.windows.addreg import number, settings
 from runner.guest.windows.bundle_refusals import InfBroken
-from runner.guest.windows.driver import Driver, DriverFile, Setting
+from runner.guest.windows.driver import Driver, DriverFile
 from runner.guest.windows.inf import Inf, Line
 
 _ASSOCIATED = 0x2  # SPSVCINST_ASSOCSERVICE: the service is the device's function driver
@@ -22,11 +23,6 @@ _TARGET = re.compile(r"nt(?P<arch>[a-z]+[0-9]*)(?:\.(?P<rest>[0-9a-fx.]*))?", re
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9 ._-]{0,63}", re.ASCII)
 _GUID = re.compile(r"\{[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\}", re.ASCII)
 _HARDWARE_ID = re.compile(r"[A-Za-z0-9*][A-Za-z0-9&_\\{}.*-]{0,198}", re.ASCII)
-
-# "INF AddReg Directive": the flags that give a value's type, and the bits that make a line no plain value.
-_TYPES = {0x0: 1, 0x1: 3, 0x10000: 7, 0x20000: 2, 0x10001: 4, 0x20001: 0, 0xB0001: 11}
-_TYPE_MASK = 0xFFFF0001
-_NO_VALUE = 0x4 | 0x8 | 0x10 | 0x20  # delete, append, key only, overwrite only
 
 
 @dataclass(frozen=True)
@@ -128,7 +124,7 @@ def _service(inf: Inf, install: str) -> Line | None:
     """The AddService of the device's function driver; None when the section installs none (a filter, a null driver)."""
     added = [line for section in _with_needs(inf, install) for line in inf.entries(section + ".services", "AddService")]
     named = [line for line in added if line.value(0)]
-    return next((line for line in named if _number(inf, line.value(1) or "0") & _ASSOCIATED), None)
+    return next((line for line in named if number(inf, line.value(1) or "0") & _ASSOCIATED), None)
 
 
 def _with_needs(inf: Inf, section: str) -> tuple[str, ...]:
@@ -144,10 +140,10 @@ def _with_needs(inf: Inf, section: str) -> tuple[str, ...]:
 
 
 def _driver(inf: Inf, place: Place, model: _Model, install: str, service: Line) -> Driver:
-    name, settings = service.value(0), service.value(2)
-    if not inf.has(settings):
-        raise InfBroken(inf.name, f"the service-install section {settings[:60]!r} is missing")
-    binary = inf.entry(settings, "ServiceBinary").replace("/", "\\").rpartition("\\")[2]
+    name, section = service.value(0), service.value(2)
+    if not inf.has(section):
+        raise InfBroken(inf.name, f"the service-install section {section[:60]!r} is missing")
+    binary = inf.entry(section, "ServiceBinary").replace("/", "\\").rpartition("\\")[2]
     guid = inf.entry("version", "ClassGuid").lower()
     for what, text, rule in (("service", name, _PLAIN_NAME), ("file", binary, _PLAIN_NAME), ("class", guid, _GUID)):
         if not rule.fullmatch(text):
@@ -167,15 +163,15 @@ def _driver(inf: Inf, place: Place, model: _Model, install: str, service: Line) 
         hardware_ids=model.ids,
         install=install,
         service=name,
-        display=inf.entry(settings, "DisplayName") or name,
+        display=inf.entry(section, "DisplayName") or name,
         sys=binary,
-        type=_number(inf, inf.entry(settings, "ServiceType")),
-        start=_number(inf, inf.entry(settings, "StartType")),
-        error_control=_number(inf, inf.entry(settings, "ErrorControl")),
-        load_group=inf.entry(settings, "LoadOrderGroup"),
-        dependencies=tuple(each for line in inf.entries(settings, "Dependencies") for each in line.values if each),
-        settings=_settings(inf, [settings]),
-        device_settings=_settings(inf, [each + ".hw" for each in sections]),
+        type=number(inf, inf.entry(section, "ServiceType")),
+        start=number(inf, inf.entry(section, "StartType")),
+        error_control=number(inf, inf.entry(section, "ErrorControl")),
+        load_group=inf.entry(section, "LoadOrderGroup"),
+        dependencies=tuple(each for line in inf.entries(section, "Dependencies") for each in line.values if each),
+        settings=settings(inf, [section]),
+        device_settings=settings(inf, [each + ".hw" for each in sections]),
         files=_files(inf, sections, place),
     )
 
@@ -201,7 +197,7 @@ def _files(inf: Inf, sections: Sequence[str], place: Place) -> tuple[DriverFile,
         single = listed.startswith("@")
         where = inf.entries("destinationdirs", "DefaultDestDir" if single else listed)
         where = where or inf.entries("destinationdirs", "DefaultDestDir")
-        dirid = _number(inf, where[0].value(0)) if where and where[0].value(0).isdigit() else 0
+        dirid = number(inf, where[0].value(0)) if where and where[0].value(0).isdigit() else 0
         for line in (Line("", (listed[1:],)),) if single else inf.lines(listed):
             name = line.value(0)
             member = _source(inf, place, line.value(1) or name)
@@ -230,35 +226,3 @@ def _beside(place: Place, name: str) -> str:
     if found is None:
         raise InfBroken(place.path, f"it copies {wanted[:120]!r}, which the archive lacks")
     return found
-
-
-def _settings(inf: Inf, sections: Sequence[str]) -> tuple[Setting, ...]:
-    made = []
-    names = [name for section in sections for line in inf.entries(section, "AddReg") for name in line.values]
-    for line in (line for name in names for line in inf.lines(name)):
-        flags = _number(inf, line.value(3) or "0")
-        kind = _TYPES.get(flags & _TYPE_MASK)
-        if line.value(0).upper() != "HKR" or flags & _NO_VALUE or kind is None:
-            continue
-        subkey = tuple(part for part in line.value(1).split("\\") if part)
-        made.append(Setting(subkey, line.value(2), kind, _data(inf, kind, line.values[4:]).hex()))
-    return tuple(made)
-
-
-def _data(inf: Inf, kind: int, values: Sequence[str]) -> bytes:
-    if kind in (1, 2):
-        return ",".join(values).encode("utf-16-le") + b"\0\0"
-    if kind == 7:
-        return b"".join(each.encode("utf-16-le") + b"\0\0" for each in values if each) + b"\0\0"
-    if kind in (4, 11) and len(values) <= 1:
-        size = 4 if kind == 4 else 8
-        return (_number(inf, values[0] if values else "0") % (1 << 8 * size)).to_bytes(size, "little")
-    return bytes(_number(inf, each if each.lower().startswith("0x") else f"0x{each}") & 0xFF for each in values if each)
-
-
-def _number(inf: Inf, text: str) -> int:
-    """A number as INF files write it, decimal or with 0x. Raises `InfBroken`."""
-    cleaned = text.strip()
-    if re.fullmatch(r"-?[0-9]{1,10}|0[xX][0-9a-fA-F]{1,16}", cleaned, re.ASCII) is None:
-        raise InfBroken(inf.name, f"{cleaned[:40]!r} is no number")
-    return int(cleaned, 16) if cleaned[1:2] in ("x", "X") else int(cleaned)

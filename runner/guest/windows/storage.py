@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner.guest.windows.changes import Change, Key, binary, dword, multi_sz, sz
+from runner.guest.windows.changes import Change, Key, SetValue, binary, dword, multi_sz, sz
 from runner.guest.windows.driver import Driver
 from runner.guest.windows.facts import Registry
 
@@ -77,6 +77,11 @@ def _stub(_control_set: str, driver: Driver) -> list[Change]:
         binary(package, "Version", _VERSION_HEAD + uuid.UUID(driver.class_guid).bytes_le + _VERSION_TAIL, why),
         dword(configuration, "ConfigFlags", 0, why),
         sz(configuration, "Service", driver.service, why),
+        # What DDInstall.HW gives the device: without MSISupported it would get no message-signalled interrupts.
+        *(
+            SetValue((*configuration, "Device", *each.subkey), each.name, each.kind, each.data, why)
+            for each in driver.device_settings
+        ),
     ]
     for device in driver.hardware_ids:
         path = tuple(device.split("\\"))

@@ -45,7 +45,11 @@ DRIVER = Driver(
     error_control=3,
     load_group="SCSI miniport",
     settings=(Setting(("Parameters", "PnpInterface"), "5", 4, "01000000"),),
+    device_settings=(
+        Setting(("Interrupt Management", "MessageSignaledInterruptProperties"), "MSISupported", 4, "01000000"),
+    ),
 )
+INTERRUPTS = "Interrupt Management\\MessageSignaledInterruptProperties"
 Expected = dict[str, dict[str, object]]
 
 
@@ -82,6 +86,8 @@ def wanted(own: str, driver_database: bool) -> Expected:
         },
         package: {"": inf, "Provider": "Amazon Inc.", "Version": (BINARY, bytes.fromhex(version))},
         f"{package}\\Configurations\\hotadd-install": {"ConfigFlags": 0, "Service": "AWSNVMe"},
+        # Where adp80xx.inf and arcsas.inf have it in the real hives.
+        f"{package}\\Configurations\\hotadd-install\\Device\\{INTERRUPTS}": {"MSISupported": 1},
     }
     for device in ("VEN_1D0F&DEV_8061", "VEN_1D0F&DEV_0061&SUBSYS_00001D0F"):
         found[f"DriverDatabase\\DeviceIds\\PCI\\{device}"] = {inf: (BINARY, bytes.fromhex("01ff0000"))}

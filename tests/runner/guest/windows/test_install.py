@@ -138,7 +138,10 @@ VALUES = [
     ("HKR,,n,0x00010000,a,b", Setting((), "n", 7, "a\0b\0\0".encode("utf-16-le").hex())),
     ("HKR,,n,1,01,ff,0a", Setting((), "n", 3, "01ff0a")),
     ("HKR,,n,0x000B0001,0x100000000", Setting((), "n", 11, "0000000001000000")),
+    # A comma too few, as in adp80xx.inf of Windows 10: its hive has that value, of that name.
+    ('HKR, "Interrupt Management", 0x00000010', Setting(("Interrupt Management",), "0x00000010", 1, "0000")),
     ("HKLM,,n,0x00010001,7", None),
+    ("HKLM,,n,%UNKNOWN%,7", None),
     ("HKR,,n,0x00000004", None),
     ("HKR,,n,0x00000010", None),
     ("HKR,,n,0x00010008,x", None),
