@@ -28,10 +28,14 @@ def probe(appliance: Appliance, disks: int, boot_disk: int) -> GuestFacts:
     groups = tuple(appliance.groups()) if lvm else ()
     facts = GuestFacts("unknown", "", "", "unknown", firmwares, "", disks, file_systems, (), (), (), (), tables, groups)
     found = system.find(appliance, file_systems, boot_disk)
-    if found is None:
+    is_windows = found is not None and found.kind == "windows"
+    if found is None or is_windows and found.at.disk != boot_disk:
+        # An old Windows on a data disk is not the one that boots from an encrypted or a dynamic disk.
         traces = windows.traces(appliance, file_systems, boot_disk)
-        return facts if traces is None else replace(facts, os="windows", product="Windows", windows=traces)
-    is_windows = found.kind == "windows"
+        if traces is not None:
+            return replace(facts, os="windows", product="Windows", windows=traces)
+    if found is None:
+        return facts
     facts = replace(facts, os=found.kind, root=found.at.device, product="Windows" if is_windows else "Linux")
     if is_windows:
         return windows.probe(appliance, facts, found.at, boot_disk)

@@ -27,8 +27,8 @@ def is_system(appliance: Appliance) -> bool:
 
 
 def traces(appliance: Appliance, file_systems: tuple[FileSystem, ...], boot_disk: int) -> WindowsFacts | None:
-    """What stands in the way of a Windows where no system was found; None when nothing says that there is one."""
-    encrypted = tuple(fs.device for fs in file_systems if fs.type == _BITLOCKER)
+    """What hides a Windows on the boot disk, where no system was found; None when nothing says that there is one."""
+    encrypted = tuple(fs.device for fs in file_systems if fs.type == _BITLOCKER and fs.disk == boot_disk)
     dynamic = tuple(disk for disk in _dynamic(appliance, file_systems) if disk == boot_disk)
     return WindowsFacts(dynamic=dynamic, encrypted=encrypted) if encrypted or dynamic else None
 

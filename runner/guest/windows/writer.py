@@ -119,5 +119,7 @@ def _copy_loader(appliance: Appliance, step: CopyLoader, root: str) -> None:
     for at in range(1, len(place.missing)):
         appliance.make_directory("/".join(place.path.split("/")[: -len(place.missing) + at]))
     appliance.copy(step.path, place.path)
+    if appliance.digest(place.path) != appliance.digest(step.path):
+        raise FileNotKept(place.path)
     appliance.unmount_all()
     appliance.mount(root, "/")
