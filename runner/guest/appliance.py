@@ -132,10 +132,16 @@ class Appliance(Volumes):
     def write(self, path: str, text: str) -> None:
         """Write a text file; an existing one keeps its owner, mode and labels. Raises `NoPlainFile`.
 
-        To open a FIFO would wait for ever, and a device may be a disk of the appliance.
+        A link that leads to no file (a mask, say, to /dev/null) gives its place to the file. To open a FIFO would wait
+        for ever, and a device may be a disk of the appliance.
         """
-        if self.exists(path) and self.size(path) is None:
-            raise NoPlainFile(path)
+        if self.size(path) is None:
+            with doing(f"making room for {path}"):
+                if self._g.is_symlink(path):
+                    self._g.rm(path)
+                elif self._g.exists(path):
+                    raise NoPlainFile(path)
+                self._g.mkdir_p(path.rpartition("/")[0] or "/")
         with doing(f"writing {path}"):
             self._g.write(path, text.encode("utf-8", "surrogateescape"))
 
