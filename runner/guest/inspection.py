@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from runner.guest import agents, support, verdict
 from runner.guest.boot import table as boot
-from runner.guest.edits import record
+from runner.guest.edits import Step, record
 from runner.guest.facts import Firmware, GuestFacts, Kernel, Options
 from runner.guest.families import table
 from runner.guest.families.drivers import DRIVERS
@@ -59,7 +59,7 @@ def describe(facts: GuestFacts, disks: Sequence[InspectedDisk], firmware: Firmwa
         file_systems=_file_systems(facts),
         volume_groups=facts.groups,
         kernels=tuple(_kernel(kernel, kernel is default) for kernel in facts.kernels),
-        boot_loaders=tuple(f"{kind} ({path})" for kind, path in boot.loaders(facts)),
+        boot_loaders=_boot_loaders(facts),
         network=network.told(facts),
         agents=agents.told(facts),
         encryption=_encryption(facts),
@@ -67,24 +67,31 @@ def describe(facts: GuestFacts, disks: Sequence[InspectedDisk], firmware: Firmwa
     )
 
 
+def _boot_loaders(facts: GuestFacts) -> tuple[str, ...]:
+    esp = facts.windows.esp if facts.windows else None
+    windows = (f"Windows Boot Manager ({esp.loader})",) if esp and esp.loader else ()
+    return (*windows, *(f"{kind} ({path})" for kind, path in boot.loaders(facts)))
+
+
 def _verdict(
     facts: GuestFacts, firmware: Firmware
 ) -> tuple[tuple[str, ...], tuple[str, ...], tuple[InspectedChange, ...]]:
     """Reasons against it, advice, and what injection would do. A fixed address is advice: the spec can drop it."""
     advice: list[str] = []
+    steps: Sequence[Step] = ()
     try:
         try:
-            decision = table.decide(facts, Options("keep", firmware=firmware))
+            steps = table.decide(facts, Options("keep", firmware=firmware)).steps
         except StaticNetwork as fixed:
             advice.append(f"{fixed.sentence} {fixed.hint}")
-            decision = table.decide(facts, Options("dhcp", firmware=firmware))
+            steps = table.decide(facts, Options("dhcp", firmware=firmware)).steps
     except BundleUnnamed as unnamed:
-        return (), (*advice, f"{unnamed.sentence} {unnamed.hint}"), ()
+        advice.append(f"{unnamed.sentence} {unnamed.hint}")
     except Refused as refusal:
         return (refusal.sentence,), (*advice, refusal.hint), ()
     if firmware != "bios":
         advice.append(f"Set source.firmware: {firmware} in the spec.")
-    edits = [record(step) for step in decision.steps]
+    edits = [record(step) for step in steps]
     return (), tuple(advice), tuple(InspectedChange(edit.path, edit.action, edit.why) for edit in edits)
 
 

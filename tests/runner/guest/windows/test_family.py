@@ -9,6 +9,7 @@ import pytest
 from runner.guest.edits import record
 from runner.guest.facts import FileSystem, GuestFacts, Mount, Options
 from runner.guest.families import table
+from runner.guest.inspection import describe
 from runner.guest.refusals import FirmwareMismatch, NoSpace, OsMismatch, WindowsUnlisted
 from runner.guest.windows.bundle import open_bundle
 from runner.guest.windows.bundle_refusals import BundleIncomplete
@@ -25,6 +26,7 @@ from runner.guest.windows.volume_refusals import (
     VolumeUnsafe,
 )
 from schemas.document import structure, unstructure
+from schemas.inspection import InspectedDisk
 from tests.runner.guest.windows import packages
 
 C = "/dev/sda2"
@@ -134,6 +136,16 @@ def test_a_bundle_that_lacks_a_release_is_refused_for_that_release_alone(tmp_pat
     with pytest.raises(BundleIncomplete, match=r"Windows Server 2008 R2 needs: nvme 1.3.2"):
         table.decide(old, Options("keep", bundle=lacking))
     assert table.decide(facts(), Options("keep", bundle=lacking)).steps
+
+
+def test_an_inspection_knows_no_bundle_and_says_that_one_is_needed():
+    uefi = replace(facts(), firmwares=("uefi",))
+    told = describe(uefi, [InspectedDisk("/c.vmdk", "vmdk", "", 1 << 30, "")])
+    assert told.supported and not told.reasons and not told.changes
+    assert "drivers fetch" in told.advice[0] and "source.firmware: uefi" in told.advice[1]
+    assert told.boot_loaders == ("Windows Boot Manager (/EFI/Microsoft/Boot/bootmgfw.efi)",)
+    refused = describe(facts(OLD_FOUND), [])
+    assert not refused.supported and "SHA-2" in refused.reasons[0] and "updates" in refused.advice[0]
 
 
 def test_files_come_before_the_hive_that_names_them_and_the_loader_with_uefi_alone(bundle):
