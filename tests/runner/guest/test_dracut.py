@@ -51,7 +51,9 @@ def test_the_default_kernel_and_one_fallback_are_rebuilt_for_every_machine(facts
     first = rebuilds(decision)[0]
     assert first.command[0] == "/usr/sbin/dracut" and first.command[-2:] == (first.built, NEW.version)
     every_machine = {"--no-hostonly", "--no-hostonly-cmdline"}
-    assert options_of(first).keys() == {"--force", "--nostrip", "--compress", "--add-drivers"} | every_machine
+    assert (
+        options_of(first).keys() == {"--force", "--quiet", "--nostrip", "--compress", "--add-drivers"} | every_machine
+    )
     assert options_of(first)["--add-drivers"].split() == list(first.modules)
     assert set(first.modules) == set(ALL)
     assert [step.path for step in decision.steps if isinstance(step, Note)] == [OLDEST.initramfs]
