@@ -153,7 +153,7 @@ class Appliance(Volumes):
     def copy(self, path: str, to: str) -> None:
         """Copy a file with all its attributes; of a symbolic link what it leads to."""
         with doing(f"copying {path}"):
-            self._g.cp_a(self._g.realpath(path), to)
+            self._g.cp_a(self._g.realpath(path), self._in_place(to))
 
     def link(self, path: str) -> str | None:
         """The target of a symbolic link, None when there is none."""
@@ -161,14 +161,20 @@ class Appliance(Volumes):
             return str(self._g.readlink(path)) if self._g.is_symlink(path) else None
 
     def make_link(self, path: str, target: str) -> None:
-        """Make a symbolic link, in the place of one that is there."""
+        """Make a symbolic link, in the place of one that is there, and the directory for it."""
         with doing(f"making the link {path}"):
-            self._g.ln_sf(target, path)
+            self._g.mkdir_p(path.rpartition("/")[0] or "/")
+            self._g.ln_sf(target, self._in_place(path))
 
     def rename(self, path: str, to: str) -> None:
         """Rename a file."""
         with doing(f"renaming {path}"):
-            self._g.mv(path, to)
+            self._g.mv(self._in_place(path), self._in_place(to))
+
+    def _in_place(self, path: str) -> str:
+        """The path with no link in its directories: libguestfs's cp, mv and ln follow those outside the guest."""
+        directory, _, name = path.rpartition("/")
+        return f"{self._g.realpath(directory or '/').rstrip('/')}/{name}"
 
     def entries(self, directory: str) -> dict[str, Kind]:
         """What is in a directory that is there, each name with what it is itself: one call, whatever their number."""
