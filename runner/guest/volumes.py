@@ -12,6 +12,7 @@ from typing import Any
 
 from runner.guest.doing import doing, last_words
 from runner.guest.refusals import FileSystemDamaged
+from runner.guest.storage.refusals import JournalLost
 
 # Each only looks; the journal was replayed before.
 _CHECKS = {
@@ -20,6 +21,7 @@ _CHECKS = {
     "btrfs": ("btrfs", "check", "--readonly"),
     "jfs": ("jfs_fsck", "-f", "-n"),
 }
+_NOT_REPLAYED = "logredo failed"
 _DISK_NAME = re.compile(r"/dev/sd([a-z]+)([0-9]*)")
 
 
@@ -104,11 +106,14 @@ class Volumes:
         return [(group, int(missing)) for group, _, missing in found if missing.isdigit()]
 
     def replay_jfs(self, device: str) -> None:
-        """Replay the log of a JFS file system, which no mount does. Raises `FileSystemDamaged`."""
-        try:
-            self._g.debug("sh", ["jfs_fsck", "-p", self._name(device)])
-        except RuntimeError as error:
-            raise FileSystemDamaged(device, last_words(str(error))) from error
+        """Replay the log of a JFS file system, which no mount does. Raises `JournalLost`.
+
+        jfsutils 1.1.15 fails on some logs that kernels of today write (updatePage, rc -274); with -p it would go on to
+        repair, and what only the log holds would be lost without a word.
+        """
+        said = self.tool(["jfs_fsck", "--replay_journal_only", self._name(device)])
+        if _NOT_REPLAYED in said:
+            raise JournalLost(device, "jfs", next(line for line in said.splitlines() if _NOT_REPLAYED in line))
 
     def check_clean(self, device: str, kind: str) -> None:
         """Look through a file system without changing it. Raises `FileSystemDamaged`; unknown kinds pass."""

@@ -32,7 +32,7 @@ def check_volumes(appliance: Appliance, file_systems: tuple[FileSystem, ...]) ->
 def check_before_mount(appliance: Appliance, fs: FileSystem, file_systems: tuple[FileSystem, ...]) -> None:
     """Look at a file system's superblock, and replay its journal where no mount does (JFS).
 
-    Raises `FeatureUnknown`, `FileSystemDamaged`, `DevicesMissing`; types that no table knows pass.
+    Raises `FeatureUnknown`, `FileSystemDamaged`, `DevicesMissing`, `JournalLost`; types that no table knows pass.
     """
     if fs.type not in superblock.PLACES:
         return

@@ -31,6 +31,18 @@ class FileSystemUnmountable(Refused):
         self.device, self.type, self.kernel, self.said = device, type, kernel, said
 
 
+class JournalLost(Refused):
+    """What was being written when the disks were copied lies in a journal that cannot be replayed."""
+
+    def __init__(self, device: str, type: str, said: str) -> None:
+        super().__init__(
+            f"The {type} file system on {device} was in use when it was copied, and its journal cannot be replayed: "
+            f"{said}",
+            "Shut the guest down, so that its file systems are unmounted, and run again.",
+        )
+        self.device, self.type, self.said = device, type, said
+
+
 class ArrayUnfit(Refused):
     """A software RAID array lacks members, or was not in sync when it was copied."""
 
@@ -75,4 +87,7 @@ class TooManyVolumes(Refused):
         self.found, self.most = found, most
 
 
-KINDS = (FeatureUnknown, FileSystemUnmountable, ArrayUnfit, VolumeGroupIncomplete, DevicesMissing, TooManyVolumes)
+KINDS = (
+    *(FeatureUnknown, FileSystemUnmountable, JournalLost),
+    *(ArrayUnfit, VolumeGroupIncomplete, DevicesMissing, TooManyVolumes),
+)

@@ -67,8 +67,8 @@ def mount(appliance: Appliance, system: System, facts: GuestFacts) -> tuple[Moun
     table = {entry.point: entry for entry in fstab.entries(appliance.read(fstab.PATH) or "")}
     for point in _SYSTEM_MOUNTS:
         if point in table and devices.is_known(table[point].device, facts):
-            options = _SUBVOLUME.search(table[point].options)
-            found[point] = (devices.find(table[point].device, facts), options[0] if options else "")
+            subvolume = _SUBVOLUME.search(table[point].options)
+            found[point] = (devices.find(table[point].device, facts), subvolume[0] if subvolume else "")
     appliance.unmount_all()
     for fs in {fs.device: fs for fs, _ in found.values()}.values():
         if fs != system.at:
