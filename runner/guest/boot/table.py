@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from runner.guest import devices
 from runner.guest.boot import efi, grub_defaults, grubenv, kernel_line
-from runner.guest.edits import Aside, Step, Write
+from runner.guest.edits import KEPT, Aside, Step, Write
 from runner.guest.facts import GuestFacts, Options, TextFile
+from runner.guest.network.shape import BACKUP
 from runner.guest.refusals import BootLoaderUnknown, DeviceUnmatched, StaticNetwork
 
 ENTRIES = "/boot/loader/entries"
@@ -20,11 +21,15 @@ LEGACY = ("/boot/grub/grub.conf", "/boot/grub/menu.lst")
 _MAPS = ("/boot/grub/device.map", "/boot/grub2/device.map")
 
 
+_LINUX = r"(\s*linux(?:16|efi)?\s+(?!\S*memtest)\S+)((?:[ \t]+.*)?)(\n?)"
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of file. `lines` match a line with a command line as (before)(its words)(after).
 
-    `boots` says that a boot loader starts kernels from it; `keep` that the old file stays beside the new one.
+    `boots` says that a boot loader starts kernels from it; `keep` that the old file stays beside the new one, under its
+    name with `suffix`.
     """
 
     name: str
@@ -32,6 +37,7 @@ class Kind:
     lines: tuple[str, ...]
     boots: bool = True
     keep: bool = True
+    suffix: str = KEPT
 
 
 # A RHEL 9 wrapper in EFI/<vendor>/grub.cfg, or Debian's, has no such line: it only points to the file in /boot.
@@ -39,10 +45,7 @@ KINDS = (
     Kind(
         "GRUB 2",
         r"/boot/(?:grub2?|efi/EFI/[^/]+)/(?:grub|custom)\.cfg",
-        (
-            r"(\s*linux(?:16|efi)?\s+(?!\S*memtest)\S+)((?:[ \t]+.*)?)(\n?)",
-            r"(\s*set\s+kernelopts=\")([^\"]*)(\".*\n?)",
-        ),
+        (_LINUX, r"(\s*set\s+kernelopts=\")([^\"]*)(\".*\n?)"),
     ),
     # systemd's Boot Loader Specification; no name of a copy beside an entry ends in .conf.
     Kind("BLS", rf"{ENTRIES}/[^/]+\.conf", (r"(options)([ \t].*)(\n?)",)),
@@ -52,6 +55,8 @@ KINDS = (
         r"/boot/(?:grub|efi/EFI/[^/]+)/(?:grub\.conf|menu\.lst)",
         (r"(\s*kernel\s+(?:--\S+\s+)*(?!\S*memtest)\S+)(.*)(\n?)", r"(# kopt=)(.*)(\n?)"),
     ),
+    # The administrator's own entries for the next grub.cfg. grub-mkconfig runs every file there but for those with "~".
+    Kind("grub.d", r"/etc/grub\.d/4[01]_custom", (_LINUX,), boots=False, suffix=BACKUP),
     # kernel-install(8): the command line of the entries for the guest's next kernels.
     Kind("kernel-install", r"/etc/kernel/cmdline", (r"()(\S.*)(\n?)",), boots=False),
 )
@@ -62,6 +67,7 @@ FILES = (
     *LEGACY,
     *_MAPS,
     "/boot/grub/default",
+    *(f"/etc/grub.d/{name}" for name in ("40_custom", "41_custom")),
     "/etc/kernel/cmdline",
     *grub_defaults.FILES,
 )
@@ -90,7 +96,7 @@ def decide(facts: GuestFacts, options: Options) -> list[Step]:
             raise StaticNetwork(file.path, *fixed)
         if text != file.text:
             keep = kind.keep and not (file.path == LEGACY[1] and facts.text(LEGACY[0]) == file.text)  # a link to it
-            steps.append(Write(file.path, text, _why(file.text, kind), keep=keep))
+            steps.append(Write(file.path, text, _why(file.text, kind), keep=keep, suffix=kind.suffix))
     if lost and not own:
         path, number, line = lost[0]
         named = next(word for word in line.words if word.startswith(("root=", "boot=")) and _names_a_device(word))

@@ -84,6 +84,8 @@ def test_case(case: dict[str, Any]) -> None:
     assert [step.path for step in steps if isinstance(step, Aside)] == case.get("asides", [])
     for path in case.get("grubenv", {}):
         assert path not in writes or (len(writes[path].text), writes[path].keep) == (1024, False)
+    # grub-mkconfig(8) runs every file in /etc/grub.d whose name does not end in "~".
+    assert all(step.suffix.endswith("~") for path, step in writes.items() if path.startswith("/etc/grub.d/"))
     if "kept" in case:
         assert [path for path, step in writes.items() if step.keep] == case["kept"]
     assert decide(after(facts, steps)) == []
