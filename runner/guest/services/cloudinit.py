@@ -1,7 +1,9 @@
 """cloud-init: on EC2 it must not make another machine of the replica. Pure.
 
-To cloud-init an instance with a new id is a new machine: it names it, makes its host keys and its default user, grows
-its root, writes its network. Each of these would be a change that every incremental takes back.
+To cloud-init an instance with a new id is a new machine: it names it, makes its host keys and its default user, says
+who may log in by password (RHEL's own cloud.cfg: nobody), sets the locale, mounts instance storage, grows its root,
+writes its network ("Module reference" of its documentation). Each of these would be a change that every incremental
+takes back.
 """
 
 from __future__ import annotations
@@ -20,8 +22,14 @@ WANTED = """\
 # Written by hotadd: this machine is a replica and stays what it was.
 datasource_list: [Ec2, None]
 preserve_hostname: true
+manage_etc_hosts: false
 ssh_deletekeys: false
+ssh_pwauth: unchanged
 users: []
+locale: false
+mounts:
+  - [ephemeral0, null]
+  - [swap, null]
 growpart:
   mode: "off"
 resize_rootfs: false

@@ -35,7 +35,7 @@ _NAMED = (
     re.compile(rf"\b[io]if(?:name)?\s+(?:[!=]=\s*)?\"?{_NAME}"),
     re.compile(r"\b[io]if(?:name)?\s+(?:[!=]=\s*)?\{([^}]{0,999})\}"),
     # firewalld.zone(5)
-    re.compile(rf"<interface\s[^>]{0, 99}name=\"{_NAME}\""),
+    re.compile(rf"<interface\s[^>]{{0,99}}name=\"{_NAME}\""),
     re.compile(r"^FW_DEV_\w+=\"([^\"]*)\""),
     # systemd.net-naming-scheme(7), biosdevname(1) and all but the first of the kernel's own, wherever they stand.
     re.compile(r"\b(en(?:o|s|x|p[0-9]+s)[0-9a-f]\w*|eth[1-9][0-9]*|em[0-9]+|p[0-9]+p[0-9]+)\b"),

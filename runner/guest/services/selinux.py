@@ -27,7 +27,7 @@ PATHS = (*_TOOLS, *_CONTEXTS, AUTORELABEL)
 def decide(facts: GuestFacts, steps: Sequence[Step]) -> list[Step]:
     """The last step of all: labels for what the others write, unless the guest labels all its files at boot anyway."""
     config = facts.text(CONFIG)
-    written = [path for step in steps for path in _written(step)]
+    written = [path for step in steps for path in _written(step) if _keeps_labels(path, facts)]
     if config is None or not written or AUTORELABEL in facts.paths:
         return []
     said = {setting.key: setting.value for setting in settings(TextFile(CONFIG, config))}
@@ -39,6 +39,12 @@ def decide(facts: GuestFacts, steps: Sequence[Step]) -> list[Step]:
         return [Write(AUTORELABEL, "", RELABELS_AT_BOOT)]
     why = "SELinux: a file without its label may not be read by services"
     return [Relabel(contexts, (tool, "-F", contexts), tuple(dict.fromkeys(written)), why)]
+
+
+def _keeps_labels(path: str, facts: GuestFacts) -> bool:
+    """Whether the file system has labels; the EFI partition's has none, and setfiles would fail there."""
+    device = facts.mount_of(path).device
+    return all(fs.type != "vfat" for fs in facts.file_systems if fs.device == device)
 
 
 def _written(step: Step) -> tuple[str, ...]:

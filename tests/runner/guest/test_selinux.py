@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from runner.guest.edits import Aside, Link, Note, Rebuild, Relabel, Step, Write, record
-from runner.guest.facts import Options
+from runner.guest.facts import Mount, Options
 from runner.guest.families import table
 from runner.guest.services import selinux
 from tests.runner.guest import simulation
@@ -33,6 +33,20 @@ def test_files_that_were_written_are_labelled_by_the_guests_own_tool(make_facts:
     assert isinstance(step, Relabel)
     assert (step.command, step.paths) == (("/usr/sbin/setfiles", "-F", CONTEXTS), WRITTEN)
     assert record(step).action == "used by /usr/sbin/setfiles, to label 3 files"
+
+
+def test_the_efi_partition_has_no_labels(make_facts: MakeFacts) -> None:
+    facts = make_facts({CONFIG: ENFORCING}, paths=TOOL)
+    esp = replace(facts.file_systems[0], device="/dev/sda9", type="vfat")
+    facts = replace(
+        facts,
+        file_systems=(*facts.file_systems, esp),
+        mounts=(*facts.mounts, Mount("/boot/efi", esp.device, 2**20, 2**20)),
+    )
+    on_it = Write("/boot/efi/EFI/redhat/grub.cfg", "", "x")
+    (step,) = selinux.decide(facts, (*STEPS, on_it))
+    assert isinstance(step, Relabel) and step.paths == WRITTEN
+    assert selinux.decide(facts, (on_it,)) == []
 
 
 @pytest.mark.parametrize(
