@@ -84,14 +84,18 @@ class Kernel:
 
     @property
     def age(self) -> tuple[tuple[int, str], ...]:
-        """What orders versions as people do: 4.18.0-553 comes after 4.18.0-80."""
-        return tuple((int(digits or -1), other) for digits, other in re.findall(r"(\d+)|([^\d]+)", self.version))
+        """What orders versions as rpmvercmp of rpm does: by numbers and words, of which a number is the newer.
+
+        4.18.0-553 comes after 4.18.0-80, and 4.18.0-553.16.1.el8_10 after 4.18.0-553.el8_10.
+        """
+        runs = ((digits.lstrip("0"), word) for digits, word in re.findall(r"([0-9]+)|([A-Za-z]+)", self.version))
+        return tuple((-1, word) if word else (len(digits), digits) for digits, word in runs)
 
     @property
     def number(self) -> tuple[int, int]:
         """Major and minor, for comparing: (4, 15)."""
-        parts = [int("".join(c for c in part if c.isdigit()) or "0") for part in self.version.split(".")[:2]]
-        return parts[0], parts[1] if len(parts) > 1 else 0
+        parts = re.match(r"([0-9]{1,9})(?:\.([0-9]{1,9}))?", self.version)
+        return (int(parts[1]), int(parts[2] or 0)) if parts else (0, 0)
 
 
 @dataclass(frozen=True)

@@ -55,5 +55,31 @@ def test_default_kernel(files: dict[str, str | None], version: str, make_facts: 
     assert [kernel.version for kernel in default.marked(kernels, facts) if kernel.default] == [version]
 
 
+# rpmvercmp in rpm's manual, "Version comparison": "alphabetic segments are older than numeric ones"; each from the
+# oldest to the newest, as the vendors' advisories have released them.
+RELEASES = [
+    ["3.10.0-1127.el7.x86_64", "3.10.0-1160.el7.x86_64", "3.10.0-1160.119.1.el7.x86_64"],
+    ["4.18.0-80.el8.x86_64", "4.18.0-553.el8_10.x86_64", "4.18.0-553.16.1.el8_10.x86_64"],
+    ["5.14.0-427.el9_4.x86_64", "5.14.0-427.13.1.el9_4.x86_64"],
+    ["6.4.0-150600.21-default", "6.4.0-150600.21.1-default"],
+    ["\u00b2", "8", "9" * 5000],
+    ["5.15.0-9-generic", "5.15.0-091-generic", "5.15.0-100-generic"],
+]
+
+
+@pytest.mark.parametrize("versions", RELEASES)
+def test_versions_are_ordered_as_they_were_released(versions: list[str]) -> None:
+    kernels = [Kernel(version, (), (), "", (), 0) for version in reversed(versions)]
+    assert [kernel.version for kernel in sorted(kernels, key=lambda kernel: kernel.age)] == versions
+
+
+@pytest.mark.parametrize(
+    ("version", "number"),
+    [("4.18.0-553.el8", (4, 18)), ("6-rc1", (6, 0)), ("\u00b2.\u00b3", (0, 0)), ("9" * 5000, (999_999_999, 0))],
+)
+def test_the_number_of_a_version_whatever_a_guest_calls_its_kernel(version: str, number: tuple[int, int]) -> None:
+    assert Kernel(version, (), (), "", (), 0).number == number
+
+
 def test_a_guest_without_kernels_has_no_default_one(make_facts: Any) -> None:
     assert default.marked((), make_facts()) == ()
