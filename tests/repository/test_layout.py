@@ -22,7 +22,7 @@ DOORS = {
     "botocore": ("runner.aws", "runner.lab", "stacks.state"),
     "cdktf": ("stacks.resources",),
     "constructs": ("stacks.resources",),
-    "guestfs": ("runner.guest",),
+    "guestfs": ("runner.guest", "runner.lab.guest.kinds.storage"),
     "hivex": ("runner.guest",),
     "dbos": ("runner.workflow",),
     "moto": ("runner.lab",),
