@@ -7,6 +7,7 @@ them in the guest's order. EC2's NVMe disks have other names, so every such name
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from runner.guest.facts import FileSystem, GuestFacts
 
@@ -14,7 +15,7 @@ _KERNEL_NAME = re.compile(r"/dev/(?:sd|hd|vd|xvd)([a-z]{1,2})([0-9]*)\Z")
 _NVME_NAME = re.compile(r"/dev/nvme([0-9]+)n([0-9]+)(?:p([0-9]+))?\Z")
 # The kernel's admin-guide/devices.txt: Compaq's arrays, cXdY for disk Y of controller X, pZ its partition.
 _ARRAY_NAME = re.compile(r"/dev/(?:cciss|ida)/c([0-9]+)d([0-9]+)(?:p([0-9]+))?\Z")
-_BY_PATH = re.compile(r"/dev/disk/by-path/(\S+?)-(?:scsi|sas)-[0-9]+:[0-9]+:([0-9]+):[0-9]+(?:-part([0-9]+))?\Z")
+_BY_PATH = re.compile(r"/dev/disk/by-path/(\S{1,99}?)-(?:scsi|sas)-[0-9]+:[0-9]+:([0-9]+):[0-9]+(?:-part([0-9]+))?\Z")
 _BY_PATH_CONTROLLER = re.compile(r"/dev/disk/by-path/(\S{1,99}?)-(?:scsi|sas)-")
 _BY_ID = re.compile(r"/dev/disk/by-(?:id|path)/\S+?(?:-part([0-9]+))?\Z")
 # 13-dm-disk.rules and 63-md-raid-arrays.rules: these come from the volume's own metadata.
@@ -114,14 +115,20 @@ def _place(name: str, facts: GuestFacts) -> tuple[int, int] | None:
     if linked and facts.disks == 1:
         return 0, int(linked[1] or 0)
     if path := _BY_PATH.match(name):
-        controllers = {each for table in _TABLES for each in _BY_PATH_CONTROLLER.findall(facts.text(table) or "")}
-        if len(controllers | {path[1]}) > 1:
-            raise Unmatched(f"there are disks on {len(controllers | {path[1]})} controllers")
+        controllers = {path[1]}.union(*(_controllers(facts.text(table) or "") for table in _TABLES))
+        if len(controllers) > 1:
+            raise Unmatched(f"there are disks on {len(controllers)} controllers")
         target = int(path[2])
         return target - (target > _CONTROLLER_TARGET), int(path[3] or 0)
     if linked:
         raise Unmatched("it names a virtual disk by an id that the disk files do not hold")
     return None
+
+
+@lru_cache(maxsize=4)
+def _controllers(text: str) -> frozenset[str]:
+    """The controllers that by-path names in a file name. Kept: it is asked for every such name of the same file."""
+    return frozenset(_BY_PATH_CONTROLLER.findall(text))
 
 
 def _numbered(kind: str, controller: int, number: int) -> int:

@@ -14,15 +14,12 @@ from runner.guest.refusals import DeviceUnmatched, EncryptedSystem
 PATH = "/etc/fstab"
 # Mounts without which the guest does not come up, or comes up as another machine: these are matched or refused.
 _SYSTEM = ("/", "/boot", "/boot/efi", "/usr", "/var", "/home")
-_NO_DEVICE = re.compile(r"/dev/(?:cdrom|dvd|sr[0-9]|scd[0-9]|fd[0-9]|floppy)")
-# VMware's shared folders, by its kernel module and by vmhgfs-fuse: `.host:/` is the host that EC2 is not.
-_OF_VMWARE = ("vmhgfs", "fuse.vmhgfs-fuse")
+_OF_VMWARE = ".host:"  # its shared folders, by vmhgfs or fuse.vmhgfs-fuse: the host that EC2 is not
 _ANY_TYPE = ("auto", "none")
 _SAME_TYPE = {
     **dict.fromkeys(("ext2", "ext3", "ext4"), "ext"),
     **dict.fromkeys(("ntfs", "ntfs-3g", "ntfs3", "fuseblk"), "ntfs"),
     **dict.fromkeys(("vfat", "msdos", "fat"), "vfat"),
-    **dict.fromkeys(("iso9660", "udf", "udf,iso9660"), "optical"),
 }
 
 
@@ -64,7 +61,7 @@ def decide(facts: GuestFacts) -> list[Write]:
 
 
 def _on_ec2(entry: Entry, line: str, facts: GuestFacts) -> str:
-    if _NO_DEVICE.match(entry.device) or entry.type in _OF_VMWARE or entry.device.startswith(".host:"):
+    if entry.device.startswith(_OF_VMWARE):
         return _with_nofail(line, entry)
     if not devices.is_device(entry.device) or entry.device.startswith("LABEL=cloudimg-"):
         return line

@@ -29,15 +29,17 @@ def decide(facts: GuestFacts) -> list[Step]:
 
 def _on_ec2(file: TextFile, facts: GuestFacts) -> list[Step]:
     lines = file.text.splitlines(keepends=True)
-    steps: list[Step] = []
+    renamed: set[str] = set()
+    notes: dict[str, Step] = {}
     for setting in settings(file):
         if (setting.section, setting.key) != ("mount", "What") or not devices.is_unstable(setting.value):
             continue
         try:
             uuid = devices.stable_name(setting.value, facts).removeprefix("UUID=")
         except devices.Unmatched as unmatched:
-            steps.append(Note(file.path, f"its {setting.value} is no disk of EC2: {unmatched}"))
+            notes[setting.value] = Note(file.path, f"its {setting.value} is no disk of EC2: {unmatched}")
         else:
             lines[setting.line - 1] = f"What=/dev/disk/by-uuid/{uuid}\n"
-            steps.append(Write(file.path, "".join(lines), f"{setting.value} has another name on EC2"))
-    return steps
+            renamed.add(setting.value)
+    why = f"{', '.join(sorted(renamed))} has another name on EC2"
+    return [*notes.values(), *([Write(file.path, "".join(lines), why)] if renamed else [])]

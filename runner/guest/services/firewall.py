@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
-from runner.guest.edits import Note, Step
+from runner.guest.edits import Aside, Note, Step, Write
 from runner.guest.facts import GuestFacts
 from runner.guest.network.shape import INTERFACE, is_virtual, settings
 
@@ -64,7 +64,7 @@ def zones(facts: GuestFacts, network: Sequence[Step]) -> list[Note]:
 
     nm-settings-keyfile(5), connection.zone, and nm-settings-ifcfg-rh(5), ZONE.
     """
-    replaced = {step.path for step in network}
+    replaced = {step.path for step in network if isinstance(step, Aside | Write)}
     return [
         Note(file.path, f"its interface was in firewalld's zone {setting.value}; {INTERFACE} is in the default zone")
         for file in facts.files

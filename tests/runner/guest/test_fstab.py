@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from runner.guest import fstab
@@ -28,6 +30,7 @@ LINES = [
     ("/dev/sr0 /media/cdrom0 udf,iso9660 user 0 0", "/dev/sr0 /media/cdrom0 udf,iso9660 user,nofail 0 0"),
     ("/dev/fd0 /media/floppy0 auto rw,user,noauto 0 0", "/dev/fd0 /media/floppy0 auto rw,user,noauto 0 0"),
     ("/dev/disk/by-id/ata-VM-part1 /x ext4 ro 0 2", "/dev/disk/by-id/ata-VM-part1 /x ext4 ro,nofail 0 2"),
+    ("LABEL=cloudimg-rootfs / ext4 defaults 0 1", "LABEL=cloudimg-rootfs / ext4 defaults 0 1"),
     # no device at all
     ("proc /proc proc defaults 0 0", "proc /proc proc defaults 0 0"),
     ("nas:/export /srv/nas nfs defaults 0 0", "nas:/export /srv/nas nfs defaults 0 0"),
@@ -53,6 +56,31 @@ def test_a_system_mount_that_leads_nowhere_is_refused(line, device, reason, make
         fstab.decide(make_facts({"/etc/fstab": f"# one\n\n{line}\n"}))
     assert (refusal.value.file, refusal.value.line, refusal.value.device) == ("/etc/fstab", 3, device)
     assert reason in refusal.value.reason
+
+
+@pytest.mark.parametrize("point", ["/boot", "/boot/efi", "/usr", "/var", "/home"])
+def test_each_mount_without_which_it_is_another_machine(point, make_facts):
+    line = f"UUID=11111111-2222-3333-4444-55 {point} ext4 defaults 0 2"
+    with pytest.raises(DeviceUnmatched):
+        fstab.decide(make_facts({"/etc/fstab": f"{line}\n"}))
+    assert fstab.decide(make_facts({"/etc/fstab": f"{line.replace(point, point + 's')}\n"}))
+
+
+@pytest.mark.parametrize(
+    ("stated", "found", "same"),
+    [
+        *(("auto", "xfs", True), ("none", "swap", True), ("xfs", "", True), ("xfs", "btrfs", False)),
+        *(("ext2", "ext4", True), ("ext3", "ext2", True), ("ext4", "xfs", False), ("swap", "ext4", False)),
+        *(("ntfs-3g", "ntfs", True), ("ntfs3", "ntfs", True), ("fuseblk", "ntfs", True), ("ntfs", "vfat", False)),
+        *(("msdos", "vfat", True), ("vfat", "vfat", True), ("vfat", "ntfs", False)),
+    ],
+)
+def test_a_controllers_name_is_believed_where_the_type_is_right(stated, found, same, make_facts):
+    """The type that blkid prints beside what mount(8) takes for it."""
+    facts = make_facts({"/etc/fstab": f"/dev/sdb1 /srv {stated} defaults 0 2\n"})
+    systems = tuple(replace(fs, type=found) if fs.device == "/dev/sdb1" else fs for fs in facts.file_systems)
+    (step,) = fstab.decide(replace(facts, file_systems=systems))
+    assert step.text.startswith(DATA) is same
 
 
 def test_one_disk_alone_is_meant_by_any_id(make_facts):
