@@ -20,7 +20,8 @@ def fetch(appliance: Appliance, path: str, to: Path) -> HiveState:
     hive = _bytes(appliance, path, regf.MOST_HIVE)
     if hive is None:
         raise HiveBroken(name, f"{path} is missing")
-    whole = ready(hive, *(_bytes(appliance, path + suffix, regf.MOST_LOG) for suffix in (".LOG1", ".LOG2")), name)
+    log1, log2 = (_bytes(appliance, path + suffix, regf.MOST_LOG) for suffix in (".LOG1", ".LOG2"))
+    whole = ready(hive, log1, log2, name)
     to.write_bytes(whole)
     return "clean" if whole == hive else "replayed"
 
