@@ -7,13 +7,15 @@ GRUB manual, "Simple configuration handling" (GRUB_DEFAULT), "The GRUB environme
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from runner.guest.boot import grub_defaults, grubenv, table
 from runner.guest.facts import GuestFacts, Kernel, TextFile
 
 _MENU = re.compile(r"""\s*(menuentry|submenu)\s+(?:'([^']*)'|"([^"]*)").*\{\s*\Z""")
+_ONE_LINE = re.compile(r"(\s*menuentry\s.*?\{)\s(.*)\}\s*\Z")
+_NESTED_MOST = 4  # menus open at once: generated files have a submenu with entries in it
 _ID = re.compile(r"""(?:\$\{?menuentry_id_option\}?|--id)\s+['"]?([^'"\s{]+)""")
 _IMAGE = re.compile(r"\s*(?:linux(?:16|efi)?|kernel(?!opts)|module)\s+(?:--\S+\s+)*\S*vmlinuz-(\S+)")
 _SET_DEFAULT = re.compile(r"""\s*set\s+default=["']?([^"'\n]*)""")
@@ -21,10 +23,12 @@ _SET_DEFAULT = re.compile(r"""\s*set\s+default=["']?([^"'\n]*)""")
 
 @dataclass(frozen=True)
 class _Entry:
-    """A menu entry: what may name it, and the version it starts. `place` is its number, `1>0` in a submenu."""
+    """A menu entry and the version it starts.
 
-    place: str
-    names: tuple[str, ...]
+    `path` leads to it through its submenus: of each menu on the way the number, title and id, any of which names it.
+    """
+
+    path: tuple[tuple[str, ...], ...]
     version: str
 
 
@@ -72,9 +76,9 @@ def _loader_entries(facts: GuestFacts) -> list[_Entry]:
         fields = dict(line.split(maxsplit=1) for line in file.text.splitlines() if len(line.split(maxsplit=1)) == 2)
         version = fields.get("linux", "").rpartition("vmlinuz-")[2] or fields.get("version", "")
         title, name = fields.get("title", ""), file.path.rpartition("/")[2].removesuffix(".conf")
-        found.append(_Entry("", (name, title), version.strip()))
-    found.sort(key=lambda entry: _order(entry.version), reverse=True)
-    return [replace(entry, place=str(number)) for number, entry in enumerate(found)]
+        found.append((version.strip(), name, title))
+    found.sort(key=lambda one: _order(one[0]), reverse=True)
+    return [_Entry(((str(number), *names),), version) for number, (version, *names) in enumerate(found)]
 
 
 def _order(version: str) -> tuple[tuple[int, str], ...]:
@@ -84,25 +88,31 @@ def _order(version: str) -> tuple[tuple[int, str], ...]:
 def _menu(text: str) -> list[_Entry]:
     """The entries of a grub.cfg, by its braces: a menu entry or submenu ends at a line with a closing one alone."""
     found: list[_Entry] = []
-    open_menus: list[tuple[str, str, tuple[str, ...]]] = []  # (kind, place, names)
+    open_menus: list[tuple[str, tuple[str, ...]]] = []  # (kind, what may name it)
     counts = [0]
-    for line in text.splitlines():
+    for line in _menu_lines(text):
         if menu := _MENU.match(line):
-            names = tuple(filter(None, (menu[2] or menu[3], *_ID.findall(line))))
-            above = next((m for m in reversed(open_menus) if m[0] == "submenu"), None)
-            place = f"{above[1]}>{counts[-1]}" if above else str(counts[-1])
-            if above:
-                names = (*names, *(f"{outer}>{inner}" for outer in above[2] for inner in names))
+            if len(open_menus) == _NESTED_MOST:
+                break
+            open_menus.append((menu[1], (str(counts[-1]), menu[2] or menu[3] or "", *_ID.findall(line)[:1])))
             counts[-1] += 1
-            open_menus.append((menu[1], place, names))
             if menu[1] == "submenu":
                 counts.append(0)
         elif line.strip() == "}" and open_menus:
             if open_menus.pop()[0] == "submenu":
                 counts.pop()
         elif (image := _IMAGE.match(line)) and open_menus and open_menus[-1][0] == "menuentry":
-            found.append(_Entry(open_menus[-1][1], open_menus[-1][2], image[1]))
+            found.append(_Entry(tuple(names for _, names in open_menus), image[1]))
     return found
+
+
+def _menu_lines(text: str) -> Iterator[str]:
+    """The lines, an entry that stands on one line taken apart."""
+    for line in text.splitlines():
+        if line.rstrip().endswith("}") and (whole := _ONE_LINE.match(line)):
+            yield from (whole[1], *whole[2].split(";"), "}")
+        else:
+            yield line
 
 
 def _legacy(facts: GuestFacts) -> str:
@@ -110,21 +120,22 @@ def _legacy(facts: GuestFacts) -> str:
     stated = re.search(r"^\s*default[\s=]+(\S+)", text, re.MULTILINE)
     number = stated[1] if stated else "0"
     if number == "saved":
-        number = (facts.text("/boot/grub/default") or "0").split()[0]
+        number = next(iter((facts.text("/boot/grub/default") or "").split()), "0")
     entries: list[_Entry] = []
     titles = -1
     for line in text.splitlines():
         titles += line.strip().startswith("title")
         if titles >= 0 and (image := _IMAGE.match(line)):
-            entries.append(_Entry(str(titles), (), image[1]))
+            entries.append(_Entry(((str(titles),),), image[1]))
     return _chosen(entries, number)
 
 
 def _chosen(entries: Sequence[_Entry], name: str) -> str:
     """The version of the entry that a name or a number means; of the first where it means none, as GRUB does."""
-    own = name.removesuffix(".conf")
-    found = next((entry for entry in entries if own == entry.place or own in entry.names), None)
-    # A number may mean a submenu: its first entry.
-    found = found or next((entry for entry in entries if entry.place.startswith(f"{own}>")), None)
-    found = found or next(iter(entries), None)
+    # GRUB manual, "default": submenus are separated by ">", which a title spells ">>".
+    said = [part.replace(">>", ">") for part in re.split(r"(?<!>)>(?!>)", name.removesuffix(".conf"))]
+    named = [e for e in entries if len(said) <= len(e.path) and all(map(tuple.__contains__, e.path, said))]
+    found = next((entry for entry in named if len(entry.path) == len(said)), None)
+    # A name may mean a submenu: its first entry.
+    found = found or next(iter(named or entries), None)
     return found.version if found else ""

@@ -28,6 +28,10 @@ BLS = {
     **{f"/boot/loader/entries/m-{v}.conf": f"title L {v}\nlinux /vmlinuz-{v}\n" for v in (OLD, NEW, NEWEST)},
 }
 GRUB, LEGACY, ENVIRONMENT = "/boot/grub/grub.cfg", "/boot/grub/grub.conf", "/boot/grub2/grubenv"
+ONE_LINE = f"""set default=1
+menuentry 'a' {{ linux /vmlinuz-{NEWEST} ro }}
+menuentry 'b' {{ linux /vmlinuz-{OLD} ro; initrd /initrd }}
+"""
 CASES: list[tuple[dict[str, str | None], str]] = [
     ({}, NEWEST),
     ({GRUB: menu('set default="0"')}, NEWEST),
@@ -38,6 +42,11 @@ CASES: list[tuple[dict[str, str | None], str]] = [
     ({GRUB: menu('set default="no such entry"')}, NEWEST),
     ({GRUB: menu(""), "/etc/default/grub": 'GRUB_DEFAULT="1>1"\n'}, OLD),
     ({GRUB: menu('set default="${saved_entry}"'), ENVIRONMENT: "saved_entry=1>0\n"}, NEW),
+    ({GRUB: menu('set default="Advanced"')}, NEW),
+    ({GRUB: menu('set default="1>Linux 4.18.0-80.el8"')}, OLD),
+    # The first of a menu is what a name starts that is none: an entry of a submenu has its path for a name.
+    ({GRUB: menu('set default="Linux 4.18.0-80.el8"')}, NEWEST),
+    ({GRUB: ONE_LINE}, OLD),
     ({**BLS, ENVIRONMENT: "saved_entry=m-4.18.0-80.el8\n"}, OLD),
     ({**BLS, ENVIRONMENT: "saved_entry=1\n"}, NEW),
     ({**BLS, ENVIRONMENT: "saved_entry=L 4.18.0-305.el8\n"}, NEW),
@@ -45,6 +54,13 @@ CASES: list[tuple[dict[str, str | None], str]] = [
     ({LEGACY: titles("default=2")}, NEW),
     ({LEGACY: titles("default 3")}, OLD),
     ({LEGACY: titles("default=saved"), "/boot/grub/default": "2\n#\n#\n"}, NEW),
+    (
+        {
+            LEGACY: titles("default=saved").replace("title memory\n\tkernel /memtest86\n", ""),
+            "/boot/grub/default": " \n",
+        },
+        NEWEST,
+    ),
 ]
 
 
@@ -83,3 +99,12 @@ def test_the_number_of_a_version_whatever_a_guest_calls_its_kernel(version: str,
 
 def test_a_guest_without_kernels_has_no_default_one(make_facts: Any) -> None:
     assert default.marked((), make_facts()) == ()
+
+
+def test_submenus_in_submenus_do_not_multiply(make_facts: Any) -> None:
+    ids = " ".join(f"--id i{number}" for number in range(8))
+    nested = "".join(f"submenu 's{number}' {ids} {{\n" for number in range(2000))
+    text = f"{nested}menuentry 'x' {{\nlinux /vmlinuz-{NEW}\n}}\n" + "}\n" * 2000
+    kernels = tuple(Kernel(each, (), (), "", (), 0) for each in (OLD, NEWEST))
+    marked = default.marked(kernels, make_facts({GRUB: text}, kernels=kernels))
+    assert [kernel.version for kernel in marked if kernel.default] == [NEWEST]
