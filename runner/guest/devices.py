@@ -11,13 +11,16 @@ from functools import lru_cache
 
 from runner.guest.facts import FileSystem, GuestFacts
 
-_KERNEL_NAME = re.compile(r"/dev/(?:sd|hd|vd|xvd)([a-z]{1,2})([0-9]*)\Z")
-_NVME_NAME = re.compile(r"/dev/nvme([0-9]+)n([0-9]+)(?:p([0-9]+))?\Z")
+# At most 9 digits: a guest may write as many as it likes, and more than 4,300 are no number to Python.
+_KERNEL_NAME = re.compile(r"/dev/(?:sd|hd|vd|xvd)([a-z]{1,2})([0-9]{0,9})\Z")
+_NVME_NAME = re.compile(r"/dev/nvme([0-9]{1,9})n([0-9]{1,9})(?:p([0-9]{1,9}))?\Z")
 # The kernel's admin-guide/devices.txt: Compaq's arrays, cXdY for disk Y of controller X, pZ its partition.
-_ARRAY_NAME = re.compile(r"/dev/(?:cciss|ida)/c([0-9]+)d([0-9]+)(?:p([0-9]+))?\Z")
-_BY_PATH = re.compile(r"/dev/disk/by-path/(\S{1,99}?)-(?:scsi|sas)-[0-9]+:[0-9]+:([0-9]+):[0-9]+(?:-part([0-9]+))?\Z")
+_ARRAY_NAME = re.compile(r"/dev/(?:cciss|ida)/c([0-9]{1,9})d([0-9]{1,9})(?:p([0-9]{1,9}))?\Z")
+_BY_PATH = re.compile(
+    r"/dev/disk/by-path/(\S{1,99}?)-(?:scsi|sas)-[0-9]+:[0-9]+:([0-9]{1,9}):[0-9]+(?:-part([0-9]{1,9}))?\Z"
+)
 _BY_PATH_CONTROLLER = re.compile(r"/dev/disk/by-path/(\S{1,99}?)-(?:scsi|sas)-")
-_BY_ID = re.compile(r"/dev/disk/by-(?:id|path)/\S+?(?:-part([0-9]+))?\Z")
+_BY_ID = re.compile(r"/dev/disk/by-(?:id|path)/\S+?(?:-part([0-9]{1,9}))?\Z")
 # 13-dm-disk.rules and 63-md-raid-arrays.rules: these come from the volume's own metadata.
 _BY_METADATA = re.compile(r"/dev/disk/by-id/(?:dm-name|dm-uuid|lvm-pv-uuid|md-name|md-uuid)-(\S+)\Z")
 _BY_TAG = re.compile(r"/dev/disk/by-(uuid|label|partuuid|partlabel)/(\S+)\Z")

@@ -68,4 +68,4 @@ def check(members: tuple[Member, ...]) -> None:
 
 def _number(text: str) -> int:
     digits = text.split(" ")[0]
-    return int(digits) if digits.isdigit() else 0
+    return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) < 20 else 0

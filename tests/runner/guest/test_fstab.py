@@ -44,6 +44,20 @@ REFUSED = [
 ]
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("/dev/sda@", "/dev/nvme@n1", "/dev/nvme0n@", "/dev/nvme0n1p@", "/dev/cciss/c@d0", "/dev/cciss/c0d0p@"),
+        *("/dev/disk/by-id/ata-x-part@", "/dev/disk/by-path/pci-0-scsi-0:0:@:0", "/dev/disk/by-path/x-part@"),
+    ],
+)
+@pytest.mark.parametrize("disks", [1, 2])
+def test_numbers_without_an_end_are_the_names_of_nothing(name, disks, make_facts):
+    line = name.replace("@", "9" * 5000) + " /srv ext4 defaults 0 2\n"
+    (step,) = fstab.decide(make_facts({"/etc/fstab": line}, disks=disks))
+    assert step.text == line.replace("defaults", "defaults,nofail")
+
+
 @pytest.mark.parametrize(("before", "after"), LINES)
 def test_lines(before, after, make_facts):
     steps = fstab.decide(make_facts({"/etc/fstab": f"# one\n{before}\n"}))
