@@ -201,3 +201,25 @@ def test_the_space_for_all_of_it_is_there_first(bundle):
     full = replace(FOUND, esp=replace(ESP, free=1_500_000))
     with pytest.raises(NoSpace, match="EFI system partition"):
         table.decide(facts(full), Options("keep", firmware="uefi", bundle=bundle))
+
+
+def script(guest: GuestFacts, bundle) -> str:
+    steps = table.decide(guest, Options("keep", bundle=bundle)).steps
+    return next(step.content for step in steps if isinstance(step, PutFile) and step.path.endswith(".cmd")).decode()
+
+
+def test_the_first_boot_is_started_and_knows_what_it_has_to_do(bundle):
+    steps = table.decide(facts(), Options("keep", bundle=bundle)).steps
+    services = {step.key[2:]: step for step in steps if isinstance(step, EditHive) and step.key[1:2] == ("Services",)}
+    names = {change.name for change in services[("hotadd-first-boot",)].changes}
+    assert {"Type", "Start", "ImagePath", "ObjectName"} <= names
+    assert {"Type", "Start", "ErrorControl", "Group", "ImagePath"} <= {
+        change.name for change in services[("AWSNVMe",)].changes
+    }
+    text = script(facts(), bundle)
+    # "PnPUtil Command Syntax": /add-driver is of Windows 10 and later, -a of those before.
+    assert 'pnputil.exe" /add-driver' in text and "AutoReboot /t REG_DWORD /d 1 " in text
+    assert 'delete "HKLM\\SYSTEM\\DriverDatabase\\DriverPackages\\hotadd-awsnvme' in text
+    fixed = replace(OLD_FOUND, registry=replace(OLD_FOUND.registry, updates=("KB4474419",), auto_reboot=0))
+    old = script(facts(fixed), bundle)
+    assert 'pnputil.exe" -i -a' in old and "AutoReboot /t REG_DWORD /d 0 " in old and "DriverDatabase" not in old
