@@ -26,6 +26,7 @@ LONGEST = (
     "test_drill",
     "test_incremental",
     "test_detached_between",
+    "test_windows",
     "test_conversion",
     "test_cdktf",
     "test_unconverted",
