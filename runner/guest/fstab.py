@@ -12,9 +12,15 @@ from runner.guest.facts import GuestFacts
 from runner.guest.refusals import DeviceUnmatched, EncryptedSystem
 
 PATH = "/etc/fstab"
+# Ubuntu's up to 14.10: it waits for every file system that does not say nobootwait, and knows no nofail (its fstab(5)).
+MOUNTALL = "/sbin/mountall"
+PATHS = (MOUNTALL,)
+
 # Mounts without which the guest does not come up, or comes up as another machine: these are matched or refused.
 _SYSTEM = ("/", "/boot", "/boot/efi", "/usr", "/var", "/home")
-_OF_VMWARE = ".host:"  # its shared folders, by vmhgfs or fuse.vmhgfs-fuse: the host that EC2 is not
+_OPTIONAL = {"nofail", "noauto"}
+# VMware's shared folders, of the host that EC2 is not: `.host:/ ... fuse.vmhgfs-fuse` or `vmhgfs-fuse ... fuse`.
+_OF_VMWARE = (".host:", "vmhgfs-fuse")
 _ANY_TYPE = ("auto", "none")
 _SAME_TYPE = {
     **dict.fromkeys(("ext2", "ext3", "ext4"), "ext"),
@@ -62,7 +68,7 @@ def decide(facts: GuestFacts) -> list[Write]:
 
 def _on_ec2(entry: Entry, line: str, facts: GuestFacts) -> str:
     if entry.device.startswith(_OF_VMWARE):
-        return _with_nofail(line, entry)
+        return _with_nofail(line, entry, facts)
     if not devices.is_device(entry.device) or entry.device.startswith("LABEL=cloudimg-"):
         return line
     try:
@@ -75,10 +81,17 @@ def _on_ec2(entry: Entry, line: str, facts: GuestFacts) -> str:
             return line
         return line.replace(entry.device, devices.stable_name(entry.device, facts), 1)
     except devices.Unmatched as unmatched:
-        if entry.point in _SYSTEM:
+        if _is_needed(entry, facts):
             raise DeviceUnmatched(PATH, entry.line, entry.device, str(unmatched)) from unmatched
         # A machine that waits 90 s for a lost disk and then stops at an emergency shell has no console on EC2.
-        return _with_nofail(line, entry)
+        return _with_nofail(line, entry, facts)
+
+
+def _is_needed(entry: Entry, facts: GuestFacts) -> bool:
+    """Whether the guest is not itself without this mount; what it calls optional itself is not needed."""
+    if entry.point == "/boot/efi" and "uefi" not in facts.firmwares:
+        return False
+    return entry.point == "/" or entry.point in _SYSTEM and not _OPTIONAL & set(entry.options.split(","))
 
 
 def _check_type(stated: str, found: str) -> None:
@@ -87,10 +100,14 @@ def _check_type(stated: str, found: str) -> None:
         raise devices.Unmatched(f"it leads to {found}, not {stated}")
 
 
-def _with_nofail(line: str, entry: Entry) -> str:
-    if {"nofail", "noauto"} & set(entry.options.split(",")):
+def _with_nofail(line: str, entry: Entry, facts: GuestFacts) -> str:
+    stated = set(entry.options.split(","))
+    wanted = [] if _OPTIONAL & stated else ["nofail"]
+    if MOUNTALL in facts.paths and not stated & {"noauto", "nobootwait"}:
+        wanted.append("nobootwait")
+    if not wanted:
         return line
     if len(line.split()) == 3:
-        return f"{line.rstrip()} nofail\n"
+        return f"{line.rstrip()} {','.join(wanted)}\n"
     before, options, after = re.fullmatch(r"(\s*\S+\s+\S+\s+\S+\s+)(\S+)(.*)", line, re.DOTALL).groups()  # type: ignore[union-attr]  # four fields, seen by the caller
-    return f"{before}{options},nofail{after}"
+    return f"{before}{','.join((options, *wanted))}{after}"

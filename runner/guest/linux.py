@@ -39,6 +39,7 @@ DIRECTORIES = (
     *vmware_tools.DIRECTORIES,
 )
 PATHS = (
+    *fstab.PATHS,
     *blkid.PATHS,
     *lvm.PATHS,
     *serial_login.PATHS,

@@ -31,6 +31,12 @@ LINES = [
     ("/dev/fd0 /media/floppy0 auto rw,user,noauto 0 0", "/dev/fd0 /media/floppy0 auto rw,user,noauto 0 0"),
     ("/dev/disk/by-id/ata-VM-part1 /x ext4 ro 0 2", "/dev/disk/by-id/ata-VM-part1 /x ext4 ro,nofail 0 2"),
     ("LABEL=cloudimg-rootfs / ext4 defaults 0 1", "LABEL=cloudimg-rootfs / ext4 defaults 0 1"),
+    # what the guest itself can do without
+    ("UUID=11111111-2222-3333-4444-55 /home ext4 nofail 0 2", "UUID=11111111-2222-3333-4444-55 /home ext4 nofail 0 2"),
+    ("UUID=1111-2222 /boot/efi vfat noauto 0 2", "UUID=1111-2222 /boot/efi vfat noauto 0 2"),
+    ("UUID=1111-2222 /boot/efi vfat umask=0077 0 2", "UUID=1111-2222 /boot/efi vfat umask=0077,nofail 0 2"),
+    # VMware's shared folders, of a host that EC2 is not
+    ("vmhgfs-fuse /mnt/hgfs fuse allow_other 0 0", "vmhgfs-fuse /mnt/hgfs fuse allow_other,nofail 0 0"),
     # no device at all
     ("proc /proc proc defaults 0 0", "proc /proc proc defaults 0 0"),
     ("nas:/export /srv/nas nfs defaults 0 0", "nas:/export /srv/nas nfs defaults 0 0"),
@@ -76,8 +82,25 @@ def test_a_system_mount_that_leads_nowhere_is_refused(line, device, reason, make
 def test_each_mount_without_which_it_is_another_machine(point, make_facts):
     line = f"UUID=11111111-2222-3333-4444-55 {point} ext4 defaults 0 2"
     with pytest.raises(DeviceUnmatched):
-        fstab.decide(make_facts({"/etc/fstab": f"{line}\n"}))
+        fstab.decide(make_facts({"/etc/fstab": f"{line}\n"}, firmwares=("bios", "uefi")))
     assert fstab.decide(make_facts({"/etc/fstab": f"{line.replace(point, point + 's')}\n"}))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("defaults", "defaults,nofail,nobootwait"),
+        ("nofail", "nofail,nobootwait"),
+        ("nobootwait", "nobootwait,nofail"),
+        ("nofail,nobootwait", None),
+        ("noauto", None),
+    ],
+)
+def test_upstarts_mountall_waits_unless_it_is_told_in_its_own_word(before, after, make_facts):
+    """fstab(5) of Ubuntu 14.04: nobootwait; nofail it does not know."""
+    line = "UUID=11111111-2222-3333-4444-55 /srv ext4 {} 0 2\n"
+    steps = fstab.decide(make_facts({"/etc/fstab": line.format(before)}, paths=("/sbin/mountall",)))
+    assert [step.text for step in steps] == ([] if after is None else [line.format(after)])
 
 
 @pytest.mark.parametrize(
