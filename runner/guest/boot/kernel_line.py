@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,8 @@ from runner.guest.facts import GuestFacts, Kernel
 
 # EC2 shows the serial port; the last console= is the one init writes to, and where systemd starts a getty.
 _CONSOLES = ("console=tty0", "console=ttyS0,115200n8")
+_LONGEST = 4294967295  # seconds, for NVMe: the largest number of 32 bits
+_TIMEOUT = re.compile(r"nvme(?:_core)?\.io_timeout=([0-9]{1,10})\Z")
 # Words that bring a command line from elsewhere, where it is changed: RHEL 8's BLS entries, Debian's "# kopt=".
 _ELSEWHERE = ("$kernelopts", "${kernelopts}", "$GRUB_CMDLINE_LINUX", "${GRUB_CMDLINE_LINUX}")
 
@@ -28,20 +31,31 @@ class Line:
     address: str = ""
 
 
-def nvme_timeout(kernels: Iterable[Kernel]) -> str:
-    """The parameter that keeps a slow EBS volume from being given up.
+def nvme_timeouts(kernels: Iterable[Kernel]) -> tuple[str, ...]:
+    """The parameters that keep a slow EBS volume from being given up, one for each module that has it in a kernel.
 
     EC2 User Guide, "NVMe I/O operation timeout": the module is nvme before Linux 4.6, and the most it takes is 255
-    before 4.15. The oldest kernel decides, since all boot entries share one setting.
+    before 4.15. Of the kernels with the same module the oldest decides, since all boot entries share one setting.
     """
-    oldest = min((kernel.number for kernel in kernels), default=(6, 1))
-    module = "nvme_core" if oldest >= (4, 6) else "nvme"
-    return f"{module}.io_timeout={4294967295 if oldest >= (4, 15) else 255}"
+    oldest: dict[str, tuple[int, int]] = {}
+    for kernel in kernels:
+        module = _nvme_module(kernel)
+        oldest[module] = min(kernel.number, oldest.get(module, kernel.number))
+    found = oldest or {"nvme_core": (6, 1)}
+    return tuple(f"{name}.io_timeout={_LONGEST if found[name] >= (4, 15) else 255}" for name in sorted(found))
+
+
+def _nvme_module(kernel: Kernel) -> str:
+    """RHEL 7's 3.10 has the nvme_core of newer kernels; the number decides where no module is known."""
+    had = {*kernel.loadable, *kernel.builtin}
+    if "nvme_core" in had or "nvme" in had:
+        return "nvme_core" if "nvme_core" in had else "nvme"
+    return "nvme_core" if kernel.number >= (4, 6) else "nvme"
 
 
 def wanted(facts: GuestFacts) -> tuple[str, ...]:
     """What every boot entry must say besides its root."""
-    return (*_CONSOLES, "net.ifnames=0", nvme_timeout(facts.kernels))
+    return (*_CONSOLES, "net.ifnames=0", *nvme_timeouts(facts.kernels))
 
 
 def changed(words: Sequence[str], facts: GuestFacts) -> Line:
@@ -62,14 +76,19 @@ def on_ec2(words: list[str], facts: GuestFacts, *, root: bool) -> list[str]:
     Raises `devices.Unmatched` when `root=` or `boot=` names nothing.
     """
     ours = () if any(word in _ELSEWHERE for word in words) else wanted(facts)
-    result = [*without_ours(words, facts, root=root), *ours]
+    kept = without_ours(words, facts, root=root)
+    stated = {word.partition("=")[0] for word in kept}
+    result = [*kept, *(word for word in ours if word.partition("=")[0] not in stated)]
     same = sorted(result) == sorted(words) and list(_values(words, "console")) == list(_values(result, "console"))
     return words if same else result
 
 
 def without_ours(words: Sequence[str], facts: GuestFacts, *, root: bool = False) -> list[str]:
-    """The words that stay: no console, no parameter that `wanted` sets, no device that EC2 lacks."""
-    ours = {word.partition("=")[0] for word in wanted(facts)} | {"biosdevname", "nvme.io_timeout"}
+    """The words that stay: no console, no parameter that `wanted` sets, no device that EC2 lacks.
+
+    A longer NVMe timeout than ours stays: Amazon Linux 2's 4.14 takes more than 255. So does biosdevname=0.
+    """
+    ours = {word.partition("=")[0]: word for word in ("biosdevname", "nvme.io_timeout", *wanted(facts))}
     # A lost resume= would make the initramfs wait 30 s, a lost rd.* three minutes.
     lost = {name for name in ("resume",) for value in _values(words, name) if not devices.is_known(value, facts)}
     if lost:
@@ -77,13 +96,14 @@ def without_ours(words: Sequence[str], facts: GuestFacts, *, root: bool = False)
     kept: list[str] = []
     for word in words:
         name, _, value = word.partition("=")
+        if word == "biosdevname=0" or (name in ours and _is_longer(word, ours[name])):
+            kept.append(word)
+            continue
         if name in ours or name in lost or _is_lost(name, value, facts) or _names_a_card(name, value):
             continue
         if name == "root" and devices.is_unstable(value):
             kept += [f"root={_root(value, facts)}"] if root else []
-        elif name in ("resume", "boot") and devices.is_unstable(
-            value
-        ):  # boot=: dracut(8), where FIPS checks the kernel
+        elif name in ("resume", "boot") and devices.is_unstable(value):  # boot=: dracut(8), for FIPS
             kept.append(f"{name}={devices.stable_name(value, facts)}")
         elif name == "rootflags":
             # btrfs(5): the other disks of a file system are found without being named.
@@ -92,6 +112,11 @@ def without_ours(words: Sequence[str], facts: GuestFacts, *, root: bool = False)
         else:
             kept.append(word)
     return kept
+
+
+def _is_longer(word: str, ours: str) -> bool:
+    stated, own = _TIMEOUT.match(word), _TIMEOUT.match(ours)
+    return bool(stated and own and int(stated[1]) > int(own[1]))
 
 
 def _is_lost(name: str, value: str, facts: GuestFacts) -> bool:

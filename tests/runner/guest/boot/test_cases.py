@@ -17,7 +17,19 @@ from runner.guest.edits import Aside, Step, Write
 from runner.guest.facts import FileSystem, GuestFacts, Kernel, Options, TextFile
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.yaml"))
-KEYS = {"about", "kernels", "devices", "root", "firmware", "paths", "grubenv", "files", "default", "ours"} | {
+KEYS = {
+    "about",
+    "kernels",
+    "modules",
+    "devices",
+    "root",
+    "firmware",
+    "paths",
+    "grubenv",
+    "files",
+    "default",
+    "ours",
+} | {
     *("asides", "kept", "lines"),
 }
 # EC2 User Guide, "NVMe I/O operation timeout" and "Troubleshoot: console output"; names: network/shape.py.
@@ -48,7 +60,7 @@ def facts_of(case: dict[str, Any]) -> GuestFacts:
         *("linux", "any", "1", "Any Linux 1", (case.get("firmware", "bios"),), case["root"], 2),
         file_systems=tuple(FileSystem(name, kind, uuid, "", "", at, part) for name, kind, uuid, at, part in places),
         mounts=(),
-        kernels=tuple(Kernel(version, (), (), "", (), 0) for version in case["kernels"]),
+        kernels=tuple(Kernel(version, tuple(case.get("modules", ())), (), "", (), 0) for version in case["kernels"]),
         files=tuple(TextFile(path, text) for path, text in files.items()),
         paths=tuple(case.get("paths", ())),
     )

@@ -20,7 +20,9 @@ COMMAND_LINES = [
     ("root=/dev/sda1 ro resume=/dev/sda5", f"{ROOT} ro {SWAP} {OURS}"),
     ("root=/dev/sda1 ro resume=/dev/sdc5", f"{ROOT} ro {OURS}"),
     ("root=/dev/sda1 ro console=ttyS0,9600 console=tty0 single", f"{ROOT} ro single {OURS}"),
-    ("root=/dev/sda1 net.ifnames=1 biosdevname=0 nvme_core.io_timeout=30", f"{ROOT} {OURS}"),
+    ("root=/dev/sda1 net.ifnames=1 biosdevname=1 nvme_core.io_timeout=30", f"{ROOT} {OURS}"),
+    # biosdevname(1): without it, or with 1, Dell's machines have other names than eth0; 0 says what net.ifnames=0 does.
+    (f"{ROOT} biosdevname=0 quiet", f"{ROOT} biosdevname=0 quiet {OURS}"),
     (f"{ROOT} ip=10.0.0.5::10.0.0.1:255.255.255.0:web:ens192:none ifname=ens192:00:50:56:9a:3c:11", f"{ROOT} {OURS}"),
     (f"{ROOT} ip=ens192:dhcp ip=[2001:db8::5]::[2001:db8::1]:64::ens192:off ip=dhcp", f"{ROOT} ip=dhcp {OURS}"),
     (f"{ROOT} nvme.io_timeout=255", f"{ROOT} {OURS}"),
@@ -28,13 +30,23 @@ COMMAND_LINES = [
     (f"{ROOT} ro {OURS} quiet", f"{ROOT} ro {OURS} quiet"),
 ]
 
-# EC2 User Guide, "NVMe I/O operation timeout"
-TIMEOUTS = [
-    (("6.1.0-50-amd64",), "nvme_core.io_timeout=4294967295"),
-    (("4.15.0-20-generic",), "nvme_core.io_timeout=4294967295"),
-    (("4.9.0-19-amd64",), "nvme_core.io_timeout=255"),
-    (("4.4.0-210-generic",), "nvme.io_timeout=255"),
-    (("6.1.0-50-amd64", "4.9.0-19-amd64"), "nvme_core.io_timeout=255"),
+# EC2 User Guide, "NVMe I/O operation timeout". RHEL 7's 3.10 has nvme-core.ko since 7.3, a backport; Ubuntu's 4.4
+# has nvme.ko alone.
+BACKPORTED, ALONE = ("nvme", "nvme_core"), ("nvme",)
+NO_MODULES: tuple[str, ...] = ()
+TIMEOUTS: list[tuple[dict[str, tuple[str, ...]], tuple[str, ...]]] = [
+    ({"6.1.0-50-amd64": BACKPORTED}, ("nvme_core.io_timeout=4294967295",)),
+    ({"4.15.0-20-generic": NO_MODULES}, ("nvme_core.io_timeout=4294967295",)),
+    ({"4.9.0-19-amd64": NO_MODULES}, ("nvme_core.io_timeout=255",)),
+    ({"4.4.0-210-generic": ALONE}, ("nvme.io_timeout=255",)),
+    ({"4.4.0-210-generic": NO_MODULES}, ("nvme.io_timeout=255",)),
+    ({"3.10.0-1160.el7.x86_64": BACKPORTED}, ("nvme_core.io_timeout=255",)),
+    ({"6.1.0-50-amd64": BACKPORTED, "4.9.0-19-amd64": BACKPORTED}, ("nvme_core.io_timeout=255",)),
+    (
+        {"5.4.278-1.el7.elrepo.x86_64": BACKPORTED, "3.10.0-327.el7.x86_64": ALONE},
+        ("nvme.io_timeout=255", "nvme_core.io_timeout=4294967295"),
+    ),
+    ({}, ("nvme_core.io_timeout=4294967295",)),
 ]
 
 DEFAULTS = [
@@ -83,9 +95,23 @@ def test_an_array_that_is_there_is_waited_for(make_facts):
     assert lost not in kernel_line.on_ec2([ROOT, lost], facts, root=True)
 
 
-@pytest.mark.parametrize(("versions", "parameter"), TIMEOUTS)
-def test_the_timeout_fits_the_oldest_kernel(versions, parameter):
-    assert kernel_line.nvme_timeout(Kernel(v, (), (), "", (), 0) for v in versions) == parameter
+@pytest.mark.parametrize("builtin", [False, True])
+@pytest.mark.parametrize(("kernels", "parameters"), TIMEOUTS)
+def test_the_timeouts_fit_the_kernels(kernels, parameters, builtin):
+    found = [Kernel(v, () if builtin else m, m if builtin else (), "", (), 0) for v, m in kernels.items()]
+    assert kernel_line.nvme_timeouts(found) == parameters
+
+
+def test_a_longer_timeout_stays_where_it_is_stated(make_facts):
+    # Amazon Linux 2's image: its 4.14 takes a timeout of 32 bits.
+    kernels = (Kernel("4.14.336-253.554.amzn2.x86_64", ("nvme", "nvme_core"), (), "", (), 0),)
+    longest, short = (f"nvme_core.io_timeout={value}" for value in (4294967295, 30))
+    for stated, kept in ((longest, longest), (short, "nvme_core.io_timeout=255")):
+        line = kernel_line.on_ec2([ROOT, stated], make_facts(kernels=kernels), root=True)
+        assert [word for word in line if "io_timeout" in word] == [kept]
+    defaults = f'GRUB_CMDLINE_LINUX_DEFAULT="{longest}"\n'
+    steps = table.decide(make_facts({grub_defaults.DEFAULTS: defaults}, kernels=kernels), DHCP)
+    assert longest in [step.text for step in steps if step.path == grub_defaults.DEFAULTS][0].splitlines()[0]
 
 
 @pytest.mark.parametrize(("before", "after"), DEFAULTS)
