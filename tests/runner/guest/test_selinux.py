@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from runner.guest import reading_list
 from runner.guest.edits import Aside, Link, Note, Rebuild, Relabel, Step, Write, record
 from runner.guest.facts import Mount, Options
 from runner.guest.families import table
@@ -89,3 +90,13 @@ def test_it_is_the_last_step_of_a_conversion_and_gone_from_the_next(make_facts: 
     assert isinstance(steps[-1], Relabel) and "/etc/fstab" in steps[-1].paths
     assert [step for step in steps[:-1] if isinstance(step, Relabel)] == []
     assert table.decide(simulation.after(facts, steps), Options("dhcp")).steps == ()
+
+
+@pytest.mark.parametrize("policy", ["targeted", "minimum", "mls", "strict", "default", "ubuntu", "refpolicy"])
+@pytest.mark.parametrize("tool", ["/usr/sbin/setfiles", "/sbin/setfiles"])
+def test_policies_and_places_of_the_distributions(policy: str, tool: str, make_facts: MakeFacts) -> None:
+    contexts = f"/etc/selinux/{policy}/contexts/files/file_contexts"
+    assert {tool, contexts} <= set(reading_list.PATHS)
+    config = f"SELINUX=permissive\nSELINUXTYPE={policy}\n"
+    (step,) = selinux.decide(make_facts({CONFIG: config}, paths=(tool, contexts)), STEPS)
+    assert isinstance(step, Relabel) and step.command == (tool, "-F", contexts)
