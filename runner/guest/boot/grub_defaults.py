@@ -7,7 +7,6 @@ os-prober at the appliance's disks.
 from __future__ import annotations
 
 import re
-import shlex
 
 from runner.guest.boot import kernel_line
 from runner.guest.edits import Step, Write
@@ -19,6 +18,14 @@ FILES = (DEFAULTS,)
 DIRECTORIES = ((SNIPPETS, r".+\.cfg"),)
 _BY_DEVICE = re.compile(r"\s*(?:export\s+)?(GRUB_DISABLE_LINUX_UUID|GRUB_DISABLE_UUID)=[\"']?true")
 _COMMAND_LINE = "GRUB_CMDLINE_LINUX"
+# One word of a shell in which nothing is special, but for the setting's own value of before that it may start with.
+_PLAIN = re.compile(
+    rf"""(?P<name>{_COMMAND_LINE}(?:_DEFAULT)?)="""
+    r"""(?:"(?P<double>(?:\$\{?(?P=name)\}?(?=["\ ]))?[^\\$`"]*)"|"""
+    r"""'(?P<single>[^\\$`"']*)'|(?P<bare>[^\\$`"'\s;&|<>()#]*))"""
+    r"""(?P<after>[ \t]*(?:[ \t]#.*)?\n?)"""
+)
+_SET = re.compile(rf"\s*(?:export\s+)?{_COMMAND_LINE}\+?=")
 
 
 def decide(facts: GuestFacts) -> list[Step]:
@@ -38,27 +45,28 @@ def decide(facts: GuestFacts) -> list[Step]:
 
 def _changed(text: str, facts: GuestFacts, *, main: bool) -> str:
     lines = text.splitlines(keepends=True)
-    ours = not main  # whether the line that gets our words was seen, or is in the main file
+    wanted = " ".join(kernel_line.wanted(facts))
+    added = f'{_COMMAND_LINE}="${_COMMAND_LINE} {wanted}"\n'
+    ours, named = not main, False  # whether the setting has our words so far, and whether the file sets it at all
     for number, line in enumerate(lines):
+        plain = _PLAIN.fullmatch(line)
         if _BY_DEVICE.match(line):
             lines[number] = "#" + line
-        elif line.startswith((f"{_COMMAND_LINE}=", f"{_COMMAND_LINE}_DEFAULT=")):
-            name, _, value = line.partition("=")
-            words = _words(value)
-            if name == _COMMAND_LINE:
-                ours = True
+        elif line == added:
+            ours = True
+        elif plain:
+            words = (plain["double"] or plain["single"] or plain["bare"] or "").split()
+            if plain["name"] == _COMMAND_LINE:
                 changed = kernel_line.on_ec2(words, facts, root=False)
+                ours = ours or not any(word.startswith("$") for word in words[:1])
             else:
                 changed = kernel_line.without_ours(words, facts)
             if changed != words:
-                lines[number] = f'{name}="{" ".join(changed)}"\n'
+                lines[number] = f'{plain["name"]}="{" ".join(changed)}"{plain["after"]}'
+        elif _SET.match(line):
+            ours = False  # several lines, a program's output, quotes in quotes: left to the shell, and added to
+        named = named or bool(_SET.match(line))
     if not ours:
-        lines.append(f'{_COMMAND_LINE}="{" ".join(kernel_line.wanted(facts))}"\n')
+        ended = not lines or lines[-1].endswith("\n")
+        lines += ["" if ended else "\n", added if named else f'{_COMMAND_LINE}="{wanted}"\n']
     return "".join(lines)
-
-
-def _words(value: str) -> list[str]:
-    try:
-        return " ".join(shlex.split(value, comments=True)).split()
-    except ValueError:  # an unbalanced quote: the shell would have failed too
-        return value.strip().strip("\"'").split()

@@ -63,6 +63,47 @@ DEFAULTS = [
 ]
 
 
+# POSIX, "Shell Command Language": what a shell makes of a value that is more than one plain word stays its business,
+# and what follows sets the rest.
+ADDED = f'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX {OURS}"\n'
+LEFT_TO_THE_SHELL = [
+    'GRUB_CMDLINE_LINUX="crashkernel=auto \\\n  rhgb quiet"\n',
+    'GRUB_CMDLINE_LINUX="\nquiet\n"\n',
+    'GRUB_CMDLINE_LINUX="dyndbg=\\"file a.c +p\\" quiet"\n',
+    "GRUB_CMDLINE_LINUX='audit=1 foo=$bar'\n",
+    'GRUB_CMDLINE_LINUX="quiet $(cat /etc/x)"\n',
+    'GRUB_CMDLINE_LINUX="quiet `cat /etc/x`"\n',
+    'GRUB_CMDLINE_LINUX="quiet";GRUB_TIMEOUT=5\n',
+    "GRUB_CMDLINE_LINUX=quiet\\ splash\n",
+    '  GRUB_CMDLINE_LINUX="quiet"\n',
+    'export GRUB_CMDLINE_LINUX="quiet"\n',
+    'GRUB_CMDLINE_LINUX+=" audit=1"\n',
+    'GRUB_CMDLINE_LINUX="$OTHER quiet"\n',
+    'GRUB_CMDLINE_LINUX="quiet"\nGRUB_CMDLINE_LINUX="$(cat /etc/x)"\n'.replace("quiet", f"quiet {OURS}"),
+]
+PLAIN = [
+    ("GRUB_TERMINAL=console", f'GRUB_TERMINAL=console\nGRUB_CMDLINE_LINUX="{OURS}"\n'),
+    ('GRUB_CMDLINE_LINUX="quiet"', f'GRUB_CMDLINE_LINUX="quiet {OURS}"'),
+    ("GRUB_CMDLINE_LINUX=quiet # ours\n", f'GRUB_CMDLINE_LINUX="quiet {OURS}" # ours\n'),
+    ("GRUB_CMDLINE_LINUX=\n", f'GRUB_CMDLINE_LINUX="{OURS}"\n'),
+    ("GRUB_CMDLINE_LINUX=\"a='b c' x;y\"\n", f"GRUB_CMDLINE_LINUX=\"a='b c' x;y {OURS}\"\n"),
+    (
+        f'GRUB_CMDLINE_LINUX="a {OURS}"\nGRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX console=tty1 b"\n',
+        f'GRUB_CMDLINE_LINUX="a {OURS}"\nGRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX b"\n',
+    ),
+]
+
+
+@pytest.mark.parametrize(("before", "after"), [*((left, left + ADDED) for left in LEFT_TO_THE_SHELL), *PLAIN])
+def test_only_plain_words_of_the_defaults_are_rewritten(before, after, make_facts):
+    def changed(text):
+        steps = table.decide(make_facts({grub_defaults.DEFAULTS: text}), DHCP)
+        return next((step.text for step in steps if step.path == grub_defaults.DEFAULTS), text)
+
+    assert changed(before) == after
+    assert changed(after) == after
+
+
 @pytest.mark.parametrize(("before", "after"), COMMAND_LINES)
 def test_command_lines(before, after, make_facts):
     assert " ".join(kernel_line.on_ec2(before.split(), make_facts(), root=True)) == " ".join(after.split())
