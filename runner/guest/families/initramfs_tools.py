@@ -63,11 +63,17 @@ def _resume(facts: GuestFacts) -> list[Write]:
     lines = text.splitlines(keepends=True)
     for number, line in enumerate(lines):
         name, _, value = line.strip().partition("=")
-        if name == "RESUME" and value not in ("none", "auto") and not devices.is_known(value, facts):
-            lines[number] = "RESUME=none\n"
+        if name == "RESUME" and value not in ("none", "auto"):
+            try:
+                stable = devices.stable_name(value, facts)
+            except devices.Unmatched:
+                lines[number] = "RESUME=none\n"
+            else:
+                lines[number] = f"RESUME={stable}\n" if devices.is_unstable(value) else line
     new = "".join(lines)
     # No copy beside it: initramfs-tools reads every file in conf.d, whatever its name.
-    return [Write(path, new, f"the initramfs would wait for a lost device ({text.strip()})")] if new != text else []
+    why = f"the initramfs would wait for a device that EC2 has not ({text.strip()})"
+    return [Write(path, new, why)] if new != text else []
 
 
 def _setting(facts: GuestFacts, name: str) -> str:

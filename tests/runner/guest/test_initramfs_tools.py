@@ -113,6 +113,13 @@ def test_resume_from_a_lost_swap_is_dropped_without_a_copy_that_would_be_read(ma
     )
 
 
+def test_resume_from_a_swap_by_its_kernel_name_finds_it_by_its_uuid(make_facts):
+    # initramfs-tools, scripts/functions: resolve_device takes UUID= for RESUME, as for the root.
+    path = "/etc/initramfs-tools/conf.d/resume"
+    decision = table.decide(make_facts({path: "RESUME=/dev/sda5\n"}), DHCP)
+    assert written(decision, path) == ["RESUME=UUID=2f1d6c3e-5b60-4c1b-9f0e-6a1d0c7b8e03\n"]
+
+
 def test_persistent_net_rules_go_aside_and_their_generator_is_masked(make_facts):
     rule, generator = "/etc/udev/rules.d/70-persistent-net.rules", "/lib/udev/rules.d/75-persistent-net-generator.rules"
     facts = make_facts({rule: 'ATTR{address}=="00:50:56:9a:3c:11", NAME="eth0"\n'})
