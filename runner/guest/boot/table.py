@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runner.guest import devices
-from runner.guest.boot import efi, grub_defaults, grubenv, kernel_line
+from runner.guest.boot import efi, grub_defaults, grubenv, kernel_line, script
 from runner.guest.edits import KEPT, Aside, Step, Write
 from runner.guest.facts import GuestFacts, Options, TextFile
 from runner.guest.network.shape import BACKUP
@@ -19,9 +19,6 @@ from runner.guest.refusals import BootLoaderUnknown, DeviceUnmatched, StaticNetw
 ENTRIES = "/boot/loader/entries"
 LEGACY = ("/boot/grub/grub.conf", "/boot/grub/menu.lst")
 _MAPS = ("/boot/grub/device.map", "/boot/grub2/device.map")
-
-
-_LINUX = r"(\s*linux(?:16|efi)?\s+(?!\S*memtest)\S+)((?:[ \t]+.*)?)(\n?)"
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,7 @@ KINDS = (
     Kind(
         "GRUB 2",
         r"/boot/(?:grub2?|efi/EFI/[^/]+)/(?:grub|custom)\.cfg",
-        (_LINUX, r"(\s*set\s+kernelopts=\")([^\"]*)(\".*\n?)"),
+        (script.KERNEL, r"(\s*set\s+kernelopts=\")([^\"]*)(\"[\s\S]*)"),
     ),
     # systemd's Boot Loader Specification; no name of a copy beside an entry ends in .conf.
     Kind("BLS", rf"{ENTRIES}/[^/]+\.conf", (r"(options)([ \t].*)(\n?)",)),
@@ -56,9 +53,9 @@ KINDS = (
         (r"(\s*kernel\s+(?:--\S+\s+)*(?!\S*memtest)\S+)(.*)(\n?)", r"(# kopt=)(.*)(\n?)"),
     ),
     # The administrator's own entries for the next grub.cfg. grub-mkconfig runs every file there but for those with "~".
-    Kind("grub.d", r"/etc/grub\.d/4[01]_custom", (_LINUX,), boots=False, suffix=BACKUP),
+    Kind("grub.d", r"/etc/grub\.d/4[01]_custom", (script.KERNEL,), boots=False, suffix=BACKUP),
     # kernel-install(8): the command line of the entries for the guest's next kernels.
-    Kind("kernel-install", r"/etc/kernel/cmdline", (r"()(\S.*)(\n?)",), boots=False),
+    Kind("kernel-install", r"/etc/kernel/cmdline", (r"()([^\s#].*)(\n?)",), boots=False),
 )
 
 FILES = (
@@ -115,18 +112,19 @@ def _files(facts: GuestFacts) -> list[tuple[Kind, TextFile]]:
 
 def _changed(file: TextFile, kind: Kind, facts: GuestFacts) -> tuple[str, Sequence[tuple[int, kernel_line.Line]]]:
     """The new text, and the command lines in it by the number of their line."""
-    lines = file.text.splitlines(keepends=True)
-    found = []
+    lines = script.lines(file.text) if script.KERNEL in kind.lines else file.text.splitlines(keepends=True)
+    found, above = [], 0
     for number, text in enumerate(lines):
         match = next((m for pattern in kind.lines if (m := re.fullmatch(pattern, text))), None)
-        if match is None:
-            continue
-        before, words, after = match.groups()
-        line = kernel_line.changed(words.split(), facts)
-        found.append((number + 1, line))
-        if list(line.words) != words.split():
-            space = "" if before == "" or before.endswith(("=", '"')) else " "
-            lines[number] = f"{before}{space}{' '.join(line.words)}{after}"
+        if match:
+            before, said, after = match.groups()
+            words = script.words(said)
+            line = kernel_line.changed(words, facts)
+            found.append((above + 1, line))
+            if list(line.words) != words:
+                space = "" if before == "" or before.endswith(("=", '"')) else " "
+                lines[number] = f"{before}{space}{' '.join(line.words)}{after}"
+        above += text.count("\n")
     new = "".join(lines)
     if new != file.text and re.fullmatch(grubenv.PATHS, file.path):
         new = grubenv.padded(file.path, new, grubenv.bytes_of(file.text))

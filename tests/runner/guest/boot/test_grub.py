@@ -178,6 +178,51 @@ def test_only_kernel_lines_of_grub_cfg_change(make_facts):
     assert steps[0].text == after
 
 
+# GRUB manual, "Shell-like scripting". @ stands for what comes to a command line.
+SCRIPT = [
+    ("linux /vmlinuz root=/dev/sda1 quiet; initrd /initrd\n", f"linux /vmlinuz {ROOT} quiet @; initrd /initrd\n"),
+    ("linux /vmlinuz root=/dev/sda1 a#b # our root\n", f"linux /vmlinuz {ROOT} a#b @ # our root\n"),
+    ('menuentry "x" { linux /vmlinuz root=/dev/sda1 }\n', f'menuentry "x" {{ linux /vmlinuz {ROOT} @ }}\n'),
+    (
+        'menuentry "x" { set root=hd0; linux /vmlinuz root=/dev/sda1; initrd /i }\n',
+        f'menuentry "x" {{ set root=hd0; linux /vmlinuz {ROOT} @; initrd /i }}\n',
+    ),
+    ("linux /vmlinuz ro \\\n  root=/dev/sda1 quiet\ninitrd /i\n", f"linux /vmlinuz ro {ROOT} quiet @\ninitrd /i\n"),
+    ("# a path \\\nlinux /vmlinuz root=/dev/sda1\n", f"# a path \\\nlinux /vmlinuz {ROOT} @\n"),
+    (
+        "linux /vmlinuz root=/dev/sda1 dyndbg=\"file a.c  +p; #\" 'b  c' d\\;e\n",
+        f"linux /vmlinuz {ROOT} dyndbg=\"file a.c  +p; #\" 'b  c' d\\;e @\n",
+    ),
+    ("linux /vmlinuz root=/dev/sda1 ${extra}", f"linux /vmlinuz {ROOT} ${{extra}} @"),
+    (
+        "echo a; echo 'linux /vmlinuz root=/dev/sda1'\nlinux /vmlinuz\n\\",
+        "echo a; echo 'linux /vmlinuz root=/dev/sda1'\nlinux /vmlinuz @\n\\",
+    ),
+]
+
+
+@pytest.mark.parametrize(("before", "after"), SCRIPT)
+def test_a_command_line_ends_where_grubs_scripts_end_it(before, after, make_facts):
+    after = after.replace("@", OURS)
+    facts = make_facts({"/boot/grub/custom.cfg": before})
+    assert [s.text for s in table.decide(facts, DHCP) if s.path == "/boot/grub/custom.cfg"] == [after]
+    facts = make_facts({"/boot/grub/custom.cfg": after})
+    assert [s.text for s in table.decide(facts, DHCP) if s.path == "/boot/grub/custom.cfg"] == []
+
+
+def test_the_line_of_a_refusal_counts_those_that_are_continued(make_facts):
+    text = "set a=b \\\n  c=d\nlinux /vmlinuz ro \\\n root=/dev/sdd1\n"
+    with pytest.raises(DeviceUnmatched) as refusal:
+        table.decide(make_facts({"/boot/grub/grub.cfg": text}), DHCP)
+    assert refusal.value.line == 3
+
+
+def test_comments_of_kernel_install_stay(make_facts):
+    text = "# our line\nroot=/dev/sda1 quiet\n"
+    steps = table.decide(make_facts({"/etc/kernel/cmdline": text}), DHCP)
+    assert [s.text for s in steps if s.path == "/etc/kernel/cmdline"] == [f"# our line\n{ROOT} quiet {OURS}\n"]
+
+
 def test_device_map_goes_aside_when_it_names_disks_by_their_controller(make_facts):
     steps = table.decide(make_facts({"/boot/grub/device.map": "(hd0)\t/dev/sda\n"}), DHCP)
     assert [step.path for step in steps if not hasattr(step, "text")] == ["/boot/grub/device.map"]
