@@ -12,6 +12,7 @@ from runner.guest.facts import GuestFacts, Kernel
 # EC2 shows the serial port; the last console= is the one init writes to, and where systemd starts a getty.
 _CONSOLES = ("console=tty0", "console=ttyS0,115200n8")
 _LONGEST = 4294967295  # seconds, for NVMe: the largest number of 32 bits
+_DEVICES = ("root", "resume", "boot")  # boot=: dracut(8), where FIPS mode checks the kernel
 _TIMEOUT = re.compile(r"nvme(?:_core)?\.io_timeout=([0-9]{1,10})\Z")
 # Words that bring a command line from elsewhere, where it is changed: RHEL 8's BLS entries, Debian's "# kopt=".
 _ELSEWHERE = ("$kernelopts", "${kernelopts}", "$GRUB_CMDLINE_LINUX", "${GRUB_CMDLINE_LINUX}")
@@ -21,14 +22,16 @@ _ELSEWHERE = ("$kernelopts", "${kernelopts}", "$GRUB_CMDLINE_LINUX", "${GRUB_CMD
 class Line:
     """A command line after the change.
 
-    `own` says that its root is this guest's; `lost` why a device that it needs means none of the guest's; `address` is
-    one that it fixed before.
+    `own` says that its root is this guest's; `lost` is the word for a device that means none of the guest's, `why` the
+    reason; `address` is one that it fixed before; `elsewhere` says that other words come from a variable.
     """
 
     words: tuple[str, ...]
     own: bool
     lost: str = ""
+    why: str = ""
     address: str = ""
+    elsewhere: bool = False
 
 
 def nvme_timeouts(kernels: Iterable[Kernel]) -> tuple[str, ...]:
@@ -59,22 +62,17 @@ def wanted(facts: GuestFacts) -> tuple[str, ...]:
 
 
 def changed(words: Sequence[str], facts: GuestFacts) -> Line:
-    """A boot entry's command line for EC2; unchanged where it starts another system than this one."""
-    known = [devices.find(root, facts).device for root in _values(words, "root") if devices.is_known(root, facts)]
-    own = facts.root in known
-    if known and not own and not any(devices.is_unstable(root) for root in _values(words, "root")):
-        return Line(tuple(words), False)
-    try:
-        return Line(tuple(on_ec2(list(words), facts, root=True)), own, address=_fixed_address(words))
-    except devices.Unmatched as unmatched:
-        return Line(tuple(words), False, str(unmatched))
+    """A boot entry's command line for EC2; unchanged where it starts another system than this one, or none."""
+    lost, why = _lost(words, facts)
+    if lost:
+        return Line(tuple(words), False, lost, why)
+    own = any(devices.is_device(root) and "$" not in root for root in _values(words, "root"))
+    elsewhere = any(word in _ELSEWHERE for word in words)
+    return Line(tuple(on_ec2(list(words), facts, root=True)), own, "", "", _fixed_address(words), elsewhere)
 
 
 def on_ec2(words: list[str], facts: GuestFacts, *, root: bool) -> list[str]:
-    """The words of a command line, changed for EC2. With `root`, `root=` is rewritten; without it is dropped.
-
-    Raises `devices.Unmatched` when `root=` or `boot=` names nothing.
-    """
+    """The words of a command line, changed for EC2. With `root`, `root=` is rewritten; without it is dropped."""
     ours = () if any(word in _ELSEWHERE for word in words) else wanted(facts)
     kept = without_ours(words, facts, root=root)
     stated = {word.partition("=")[0] for word in kept}
@@ -101,10 +99,8 @@ def without_ours(words: Sequence[str], facts: GuestFacts, *, root: bool = False)
             continue
         if name in ours or name in lost or _is_lost(name, value, facts) or _names_a_card(name, value):
             continue
-        if name == "root" and devices.is_unstable(value):
-            kept += [f"root={_root(value, facts)}"] if root else []
-        elif name in ("resume", "boot") and devices.is_unstable(value):  # boot=: dracut(8), for FIPS
-            kept.append(f"{name}={devices.stable_name(value, facts)}")
+        if name in _DEVICES and devices.is_unstable(value):
+            kept += _stable(name, value, facts) if root or name != "root" else []
         elif name == "rootflags":
             # btrfs(5): the other disks of a file system are found without being named.
             parts = [part for part in value.split(",") if not devices.is_unstable(part.removeprefix("device="))]
@@ -144,11 +140,29 @@ def _digits(uuid: str) -> str:
     return uuid.lower().replace("-", "").replace(":", "")
 
 
-def _root(value: str, facts: GuestFacts) -> str:
-    found = devices.find(value, facts)
-    if found.device != facts.root:
-        raise devices.Unmatched(f"it leads to {found.device}, but the system lies on {facts.root}")
-    return devices.stable_name(value, facts)
+def _stable(name: str, value: str, facts: GuestFacts) -> list[str]:
+    try:
+        return [f"{name}={devices.stable_name(value, facts)}"]
+    except devices.Unmatched:
+        return []
+
+
+def _lost(words: Sequence[str], facts: GuestFacts) -> tuple[str, str]:
+    """The word without whose device the system does not come up, and why it does not; empty when all is there."""
+    last = dict(word.partition("=")[::2] for word in words)  # of several, it is the last that counts
+    for name in ("root", "boot"):
+        value = last.get(name, "")
+        if not devices.is_device(value) or "$" in value:  # a variable of GRUB
+            continue
+        try:
+            found = devices.find(value, facts)
+            if name == "root" and found.device != facts.root:
+                raise devices.Unmatched(f"it leads to {found.device}, but the system lies on {facts.root}")
+            if devices.is_unstable(value):
+                devices.stable_name(value, facts)
+        except devices.Unmatched as unmatched:
+            return f"{name}={value}", str(unmatched)
+    return "", ""
 
 
 def _values(words: Iterable[str], name: str) -> Iterable[str]:

@@ -6,15 +6,14 @@ No tool of a boot loader runs: in the appliance it would see the appliance's dis
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runner.guest import devices
-from runner.guest.boot import efi, grub_defaults, grubenv, kernel_line, script
+from runner.guest.boot import efi, grub_defaults, grubenv, kernel_line, root, script
 from runner.guest.edits import KEPT, Aside, Step, Write
 from runner.guest.facts import GuestFacts, Options, TextFile
 from runner.guest.network.shape import BACKUP
-from runner.guest.refusals import BootLoaderUnknown, DeviceUnmatched, StaticNetwork
+from runner.guest.refusals import BootLoaderUnknown, StaticNetwork
 
 ENTRIES = "/boot/loader/entries"
 LEGACY = ("/boot/grub/grub.conf", "/boot/grub/menu.lst")
@@ -74,8 +73,8 @@ DIRECTORIES = ((ENTRIES, r".+\.conf"), *grub_defaults.DIRECTORIES)
 def decide(facts: GuestFacts, options: Options) -> list[Step]:
     """The edits to all boot loaders' files.
 
-    Raises `BootLoaderUnknown` without any, `DeviceUnmatched` when no entry has this guest's root and one names a lost
-    device, `StaticNetwork` for an address that must stay, `EnvironmentFull`, and what `efi.decide` raises.
+    Raises `BootLoaderUnknown` without any, what `root.check` raises, `StaticNetwork` for an address that must stay,
+    `EnvironmentFull`, and what `efi.decide` raises.
     """
     found = loaders(facts)
     if not found:
@@ -83,21 +82,17 @@ def decide(facts: GuestFacts, options: Options) -> list[Step]:
             facts.product, "GRUB 2, GRUB legacy and loader entries in /boot and on the EFI partition"
         )
     steps: list[Step] = []
-    own, lost = False, []
+    entries: list[root.Entry] = []
     for kind, file in _files(facts):
         text, lines = _changed(file, kind, facts)
-        own = own or any(line.own for _, line in lines)
-        lost += [(file.path, number, line) for number, line in lines if line.lost]
-        fixed = next(((number, line.address) for number, line in lines if line.address), None)
+        entries += lines if kind.boots or kind.name == "GRUB environment" else []
+        fixed = next(((entry.number, entry.line.address) for entry in lines if entry.line.address), None)
         if fixed and options.network == "keep":
             raise StaticNetwork(file.path, *fixed)
         if text != file.text:
             keep = kind.keep and not (file.path == LEGACY[1] and facts.text(LEGACY[0]) == file.text)  # a link to it
             steps.append(Write(file.path, text, _why(file.text, kind), keep=keep, suffix=kind.suffix))
-    if lost and not own:
-        path, number, line = lost[0]
-        named = next(word for word in line.words if word.startswith(("root=", "boot=")) and _names_a_device(word))
-        raise DeviceUnmatched(path, number, named, line.lost)
+    root.check(entries, facts)
     return [*steps, *grub_defaults.decide(facts), *_device_maps(facts), *efi.decide(facts, options)]
 
 
@@ -110,17 +105,18 @@ def _files(facts: GuestFacts) -> list[tuple[Kind, TextFile]]:
     return [(kind, file) for kind in KINDS for file in facts.files if re.fullmatch(kind.path, file.path)]
 
 
-def _changed(file: TextFile, kind: Kind, facts: GuestFacts) -> tuple[str, Sequence[tuple[int, kernel_line.Line]]]:
-    """The new text, and the command lines in it by the number of their line."""
+def _changed(file: TextFile, kind: Kind, facts: GuestFacts) -> tuple[str, list[root.Entry]]:
+    """The new text, and the command lines that are in it before."""
     lines = script.lines(file.text) if script.KERNEL in kind.lines else file.text.splitlines(keepends=True)
-    found, above = [], 0
+    found: list[root.Entry] = []
+    above = 0
     for number, text in enumerate(lines):
         match = next((m for pattern in kind.lines if (m := re.fullmatch(pattern, text))), None)
         if match:
             before, said, after = match.groups()
             words = script.words(said)
             line = kernel_line.changed(words, facts)
-            found.append((above + 1, line))
+            found.append(root.Entry(file.path, above + 1, line, _image(kind, file, before)))
             if list(line.words) != words:
                 space = "" if before == "" or before.endswith(("=", '"')) else " "
                 lines[number] = f"{before}{space}{' '.join(line.words)}{after}"
@@ -131,8 +127,11 @@ def _changed(file: TextFile, kind: Kind, facts: GuestFacts) -> tuple[str, Sequen
     return new, found
 
 
-def _names_a_device(word: str) -> bool:
-    return devices.is_unstable(word.partition("=")[2])
+def _image(kind: Kind, file: TextFile, before: str) -> str | None:
+    """The text that names the kernel of a command line: see `root.Entry`."""
+    if before.rstrip('"').endswith("="):  # kernelopts, "# kopt="
+        return None
+    return file.text if kind.name == "BLS" else before
 
 
 def _why(old: str, kind: Kind) -> str:

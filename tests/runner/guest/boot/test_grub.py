@@ -233,6 +233,68 @@ def test_no_grub_is_refused(make_facts):
         table.decide(make_facts({"/boot/grub/grub.cfg": None}), DHCP)
 
 
+GONE = "root=UUID=2f1d6c3e-5b60-4c1b-9f0e-6a1d0c7b8e09"
+OLD, NEW = "5.10.0-9-amd64", "6.1.0-50-amd64"
+GRUB_CFG, BLS, ENVIRONMENT = "/boot/grub/grub.cfg", "/boot/loader/entries/a.conf", "/boot/grub2/grubenv"
+KERNELOPTS = {
+    GRUB_CFG: 'insmod blscfg\nset kernelopts="{set}"\n',
+    BLS: "linux /vmlinuz-6.1.0-50-amd64\noptions $kernelopts\n",
+    ENVIRONMENT: "kernelopts={environment}\n".ljust(1024, "#"),
+}
+
+
+def entry(version, words):
+    return f"\tlinux /vmlinuz-{version} {words}\n"
+
+
+def kernelopts(**roots):
+    # RHEL 8, "Configuring kernel command-line parameters": GRUB's environment counts, grub.cfg's for an empty one
+    files = {path: text.format(**{"set": ROOT, "environment": ROOT, **roots}) for path, text in KERNELOPTS.items()}
+    return files if roots.get("environment") != "" else {**files, ENVIRONMENT: "#" * 1024}
+
+
+LEADS_NOWHERE = {
+    "a lost UUID": ({GRUB_CFG: entry(NEW, GONE)}, GONE),
+    "a lost label": ({GRUB_CFG: entry(NEW, "root=LABEL=gone")}, "root=LABEL=gone"),
+    "a lost volume": ({GRUB_CFG: entry(NEW, "root=/dev/mapper/vg-gone")}, "root=/dev/mapper/vg-gone"),
+    "another file system": ({GRUB_CFG: entry(NEW, "root=LABEL=data")}, "root=LABEL=data"),
+    "only another kernel's is right": ({GRUB_CFG: entry(OLD, ROOT) + entry(NEW, GONE)}, GONE),
+    "the last of two counts": ({GRUB_CFG: entry(NEW, f"{ROOT} {GONE}")}, GONE),
+    "no entry names the kernel": ({GRUB_CFG: "linux /vmlinuz root=LABEL=gone\n"}, "root=LABEL=gone"),
+    # dracut(8): with fips=1 the kernel's checksum is looked for on boot=
+    "FIPS": ({GRUB_CFG: entry(NEW, f"{ROOT} fips=1 boot=UUID=gone")}, "boot=UUID=gone"),
+    "kernelopts": (kernelopts(environment=GONE), GONE),
+    "kernelopts of grub.cfg": (kernelopts(environment="", set=GONE), GONE),
+}
+LEADS_HOME = {
+    "one of two": {GRUB_CFG: entry(NEW, GONE) + entry(NEW, ROOT)},
+    "another kernel's is lost": {GRUB_CFG: entry(OLD, GONE) + entry(NEW, ROOT)},
+    "the last of two counts": {GRUB_CFG: entry(NEW, f"{GONE} {ROOT}")},
+    "a variable of GRUB": {GRUB_CFG: entry(NEW, "root=UUID=$root_uuid")},
+    "no root at all": {GRUB_CFG: entry(NEW, "quiet")},
+    "another file's": {GRUB_CFG: entry(NEW, GONE), "/boot/grub2/grub.cfg": entry(NEW, ROOT)},
+    "kernelopts": kernelopts(set=GONE),
+    "what no loader reads": {GRUB_CFG: entry(NEW, ROOT), "/etc/kernel/cmdline": GONE},
+}
+
+
+@pytest.mark.parametrize("name", LEADS_NOWHERE)
+def test_the_default_kernel_finds_its_root_or_the_guest_is_refused(name, make_facts):
+    files, lost = LEADS_NOWHERE[name]
+    with pytest.raises(DeviceUnmatched) as refusal:
+        table.decide(two_kernels(make_facts, files), DHCP)
+    assert refusal.value.device == lost
+
+
+@pytest.mark.parametrize("name", LEADS_HOME)
+def test_a_root_that_is_lost_elsewhere_is_nobodys_business(name, make_facts):
+    table.decide(two_kernels(make_facts, LEADS_HOME[name]), DHCP)
+
+
+def two_kernels(make_facts, files):
+    return make_facts(files, kernels=tuple(Kernel(v, (), (), "", (), 0, default=v == NEW) for v in (OLD, NEW)))
+
+
 def test_a_root_that_leads_nowhere_is_refused_with_its_line(make_facts):
     with pytest.raises(DeviceUnmatched) as refusal:
         table.decide(make_facts({"/boot/grub/grub.cfg": "# one\n\tlinux /vmlinuz root=/dev/sdd1 ro\n"}), DHCP)
