@@ -38,7 +38,7 @@ def describe(facts: GuestFacts, disks: Sequence[InspectedDisk], firmware: Firmwa
     tables = (*facts.tables, *[""] * len(disks))
     row = support.row_of(facts)
     known = facts.windows.registry.release if facts.windows and facts.windows.registry else None
-    told = [verdict.fitness(facts, hypervisor) for hypervisor in verdict.HYPERVISORS]
+    told = [verdict.fitness(facts, hypervisor, booted) for hypervisor in verdict.HYPERVISORS]
     default = support.default_kernel(facts)
     return Inspection(
         version=1,

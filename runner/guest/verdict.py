@@ -2,14 +2,15 @@
 
 Nitro shows its volumes as NVMe devices and its network as ENA; without either driver the guest stands still or stays
 unreachable. Xen shows emulated devices at the start only, then block and net front ends (EC2 User Guide, "Instances
-built on the AWS Nitro System", "Xen-based instances").
+built on the AWS Nitro System", "Xen-based instances"). Xen's machines have a BIOS alone ("Requirements to launch an
+instance in UEFI boot mode").
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.guest.facts import GuestFacts, Hypervisor, Options
+from runner.guest.facts import Firmware, GuestFacts, Hypervisor, Options
 from runner.guest.refusals import (
     DriverMissing,
     GuestUnlisted,
@@ -38,8 +39,10 @@ class Fitness:
         return not self.reason
 
 
-def fitness(facts: GuestFacts, hypervisor: Hypervisor) -> Fitness:
+def fitness(facts: GuestFacts, hypervisor: Hypervisor, firmware: Firmware) -> Fitness:
     """Whether the guest's default kernel (on Windows: the drivers there are for its release) boots on a hypervisor."""
+    if (hypervisor, firmware) == ("xen", "uefi"):
+        return Fitness(hypervisor, "the guest boots with UEFI, which its machines have not")
     row = row_of(facts)
     if facts.os == "windows":
         told: Boots = getattr(row, hypervisor) if isinstance(row, WindowsRow) else "no"
@@ -55,19 +58,21 @@ def fitness(facts: GuestFacts, hypervisor: Hypervisor) -> Fitness:
 def check(facts: GuestFacts, options: Options) -> None:
     """Raise the refusal that the matrix or the hypervisors have for a guest whose system was found.
 
-    With `options.hypervisor` None either of them will do.
+    With `options.hypervisor` None either of them will do, so far as it has the firmware.
     """
     _check_row(facts, options)
     _check_layout(facts)
-    asked = (options.hypervisor,) if options.hypervisor else HYPERVISORS
-    told = [fitness(facts, hypervisor) for hypervisor in asked]
+    asked = HYPERVISORS if options.firmware == "bios" else HYPERVISORS[:1]
+    if options.hypervisor:
+        asked = (options.hypervisor,)
+    told = [fitness(facts, hypervisor, options.firmware) for hypervisor in asked]
     if any(one.boots for one in told):
         return
     kernel = default_kernel(facts)
-    if options.hypervisor is None:
+    if len(asked) > 1:
         missing = ", ".join(name for hypervisor in asked for name in _NEEDED[hypervisor])
         raise DriverMissing(facts.product, kernel.version if kernel else "none found", missing)
-    raise HypervisorUnfit(facts.product, options.hypervisor, told[0].reason)
+    raise HypervisorUnfit(facts.product, asked[0], told[0].reason)
 
 
 def _check_row(facts: GuestFacts, options: Options) -> None:

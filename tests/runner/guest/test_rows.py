@@ -29,7 +29,7 @@ def test_it_is_found_in_the_matrix(name: str) -> None:
     facts, expected = matrix_row.facts_of(name), matrix_row.read(name)["expect"]
     row = support.row_of(facts)
     assert row is not None and row.id == name
-    fit = {one: verdict.fitness(facts, one).boots for one in verdict.HYPERVISORS}
+    fit = {one: verdict.fitness(facts, one, "bios").boots for one in verdict.HYPERVISORS}
     assert fit == {"nitro": expected["nitro"], "xen": expected["xen"]}
     promised = {"nitro": row.nitro, "xen": row.xen}
     assert all(fit[one] is (promised[one] == "yes") for one in fit if promised[one] != "by kernel")

@@ -54,7 +54,7 @@ def test_the_default_kernel_decides(name, make_facts):
     facts = make_facts(kernels=kernels)
     hypervisors: tuple[tuple[Hypervisor, bool], ...] = (("nitro", nitro), ("xen", xen))
     for hypervisor, boots in hypervisors:
-        assert verdict.fitness(facts, hypervisor).boots is boots
+        assert verdict.fitness(facts, hypervisor, "bios").boots is boots
         if not boots:
             with pytest.raises(HypervisorUnfit if nitro or xen else Refused, match=hypervisor):
                 verdict.check(facts, replace(ANY, hypervisor=hypervisor))
@@ -67,10 +67,23 @@ def test_the_default_kernel_decides(name, make_facts):
 
 def test_what_is_missing_is_said(make_facts):
     facts = make_facts(kernels=CASES["ubuntu 14.04"][0])
-    assert verdict.fitness(facts, "nitro").reason == "its default kernel 3.13.0-170-generic has no ena"
+    assert verdict.fitness(facts, "nitro", "bios").reason == "its default kernel 3.13.0-170-generic has no ena"
     with pytest.raises(HypervisorUnfit) as refusal:
         verdict.check(facts, NITRO)
     assert "Debian GNU/Linux 12" in refusal.value.sentence and "(xen)" in refusal.value.hint
+
+
+def test_uefi_is_for_nitro_alone(make_facts):
+    # EC2 User Guide, "Requirements to launch an instance in UEFI boot mode": Nitro-based types.
+    for name, nitro in (("all", True), ("rhel 6", False)):
+        facts = make_facts(kernels=CASES[name][0])
+        fit = {one: verdict.fitness(facts, one, "uefi").boots for one in verdict.HYPERVISORS}
+        assert fit == {"nitro": nitro, "xen": False}
+        with pytest.raises(HypervisorUnfit, match="xen: the guest boots with UEFI"):
+            verdict.check(facts, replace(XEN, firmware="uefi"))
+    verdict.check(make_facts(kernels=CASES["all"][0]), replace(ANY, firmware="uefi"))
+    with pytest.raises(HypervisorUnfit, match="nitro: its default kernel 2.6.32"):
+        verdict.check(make_facts(kernels=CASES["rhel 6"][0]), replace(ANY, firmware="uefi"))
 
 
 def with_root(facts: GuestFacts, type: str) -> GuestFacts:
