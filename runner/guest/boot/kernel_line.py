@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from runner.guest import devices
-from runner.guest.facts import GuestFacts, Kernel
+from runner.guest.boot import nvme
+from runner.guest.facts import GuestFacts
 
 # EC2 shows the serial port; the last console= is the one init writes to, and where systemd starts a getty.
 _CONSOLES = ("console=tty0", "console=ttyS0,115200n8")
-_LONGEST = 4294967295  # seconds, for NVMe: the largest number of 32 bits
 _DEVICES = ("root", "resume", "boot")  # boot=: dracut(8), where FIPS mode checks the kernel
-_TIMEOUT = re.compile(r"nvme(?:_core)?\.io_timeout=([0-9]{1,10})\Z")
+_FIXED = re.compile(r"(\[[^\]]*\]|[0-9]{1,3}(?:\.[0-9]{1,3}){3})(?::|\Z)")
 # Words that bring a command line from elsewhere, where it is changed: RHEL 8's BLS entries, Debian's "# kopt=".
 _ELSEWHERE = ("$kernelopts", "${kernelopts}", "$GRUB_CMDLINE_LINUX", "${GRUB_CMDLINE_LINUX}")
 
@@ -34,31 +34,9 @@ class Line:
     elsewhere: bool = False
 
 
-def nvme_timeouts(kernels: Iterable[Kernel]) -> tuple[str, ...]:
-    """The parameters that keep a slow EBS volume from being given up, one for each module that has it in a kernel.
-
-    EC2 User Guide, "NVMe I/O operation timeout": the module is nvme before Linux 4.6, and the most it takes is 255
-    before 4.15. Of the kernels with the same module the oldest decides, since all boot entries share one setting.
-    """
-    oldest: dict[str, tuple[int, int]] = {}
-    for kernel in kernels:
-        module = _nvme_module(kernel)
-        oldest[module] = min(kernel.number, oldest.get(module, kernel.number))
-    found = oldest or {"nvme_core": (6, 1)}
-    return tuple(f"{name}.io_timeout={_LONGEST if found[name] >= (4, 15) else 255}" for name in sorted(found))
-
-
-def _nvme_module(kernel: Kernel) -> str:
-    """RHEL 7's 3.10 has the nvme_core of newer kernels; the number decides where no module is known."""
-    had = {*kernel.loadable, *kernel.builtin}
-    if "nvme_core" in had or "nvme" in had:
-        return "nvme_core" if "nvme_core" in had else "nvme"
-    return "nvme_core" if kernel.number >= (4, 6) else "nvme"
-
-
 def wanted(facts: GuestFacts) -> tuple[str, ...]:
     """What every boot entry must say besides its root."""
-    return (*_CONSOLES, "net.ifnames=0", *nvme_timeouts(facts.kernels))
+    return (*_CONSOLES, "net.ifnames=0", *nvme.timeouts(facts.kernels))
 
 
 def changed(words: Sequence[str], facts: GuestFacts) -> Line:
@@ -94,7 +72,7 @@ def without_ours(words: Sequence[str], facts: GuestFacts, *, root: bool = False)
     kept: list[str] = []
     for word in words:
         name, _, value = word.partition("=")
-        if word == "biosdevname=0" or (name in ours and _is_longer(word, ours[name])):
+        if word == "biosdevname=0" or (name in ours and nvme.is_longer(word, ours[name])):
             kept.append(word)
             continue
         if name in ours or name in lost or _is_lost(name, value, facts) or _names_a_card(name, value):
@@ -110,30 +88,40 @@ def without_ours(words: Sequence[str], facts: GuestFacts, *, root: bool = False)
     return kept
 
 
-def _is_longer(word: str, ours: str) -> bool:
-    stated, own = _TIMEOUT.match(word), _TIMEOUT.match(ours)
-    return bool(stated and own and int(stated[1]) > int(own[1]))
-
-
 def _is_lost(name: str, value: str, facts: GuestFacts) -> bool:
-    """Whether dracut would wait for a logical volume or an array that is not there: dracut.cmdline(7); RHEL 6: rd_."""
-    if name in ("rd.lvm.lv", "rd_LVM_LV"):
-        return not any(fs.device == f"/dev/{value}" for fs in facts.file_systems)
-    if name in ("rd.md.uuid", "rd_MD_UUID"):
-        arrays = {_digits(fs.uuid) for fs in facts.file_systems if fs.type == "linux_raid_member"}
-        return _digits(value) not in arrays
+    """Whether dracut would wait for a volume, an array or an encrypted partition that is not there.
+
+    dracut.cmdline(7), with rd_ in RHEL 6: the start of a LUKS UUID is enough, and it may have luks- before it. RHEL 6's
+    rd_LUKS_UUID stays: without one it asks for the passphrase of every such partition.
+    """
+    match name:
+        case "rd.lvm.lv" | "rd_LVM_LV":
+            return not any(fs.device == f"/dev/{value}" for fs in facts.file_systems)
+        case "rd.lvm.vg" | "rd_LVM_VG":
+            return value not in facts.groups
+        case "rd.md.uuid" | "rd_MD_UUID":
+            return _digits(value) not in _uuids("linux_raid_member", facts)
+        case "rd.luks.uuid" | "rd.luks.name":  # <uuid>=<name>
+            start = _digits(value.removeprefix("keysource:").removeprefix("luks-").partition("=")[0])
+            return not any(uuid.startswith(start) for uuid in _uuids("crypto_LUKS", facts))
     return False
+
+
+def _uuids(type: str, facts: GuestFacts) -> set[str]:
+    return {_digits(fs.uuid) for fs in facts.file_systems if fs.type == type}
 
 
 def _names_a_card(name: str, value: str) -> bool:
     """Whether the initramfs would set up the card of the old machine, or wait for it: dracut.cmdline(7)."""
-    return name == "ifname" or (name == "ip" and ":" in value)
+    return name == "ifname" or (name == "ip" and (":" in value or bool(_FIXED.match(value))))
 
 
 def _fixed_address(words: Iterable[str]) -> str:
-    """The address of `ip=<address>:[<peer>]:<gateway>:...`; `ip=<interface>:dhcp` has none."""
-    values = [value for value in _values(words, "ip") if value.count(":") >= 3]
-    return next((value[: value.find("]") + 1] or value.partition(":")[0] for value in values), "")
+    """The address of `ip=<address>:[<peer>]:<gateway>:...`, its end may be left off (the kernel's nfsroot.rst).
+
+    `ip=<interface>:dhcp` has none.
+    """
+    return next((found[1] for value in _values(words, "ip") if (found := _FIXED.match(value))), "")
 
 
 def _digits(uuid: str) -> str:

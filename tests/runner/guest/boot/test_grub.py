@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runner.guest.boot import grub_defaults, kernel_line, table
+from runner.guest.boot import grub_defaults, kernel_line, nvme, table
 from runner.guest.facts import FileSystem, Kernel, Options
 from runner.guest.refusals import BootLoaderUnknown, DeviceUnmatched, StaticNetwork
 
@@ -114,6 +114,8 @@ def test_command_lines(before, after, make_facts):
     [
         ("ip=10.0.0.5::10.0.0.1:255.255.255.0:web:ens192:none", "10.0.0.5"),
         ("ip=[2001:db8::5]::[2001:db8::1]:64::ens192:off", "[2001:db8::5]"),
+        ("ip=10.0.0.5::10.0.0.1", "10.0.0.5"),
+        ("ip=10.0.0.5", "10.0.0.5"),
     ],
 )
 def test_an_address_fixed_on_the_command_line_is_refused_where_it_must_stay(word, address, make_facts):
@@ -136,11 +138,33 @@ def test_an_array_that_is_there_is_waited_for(make_facts):
     assert lost not in kernel_line.on_ec2([ROOT, lost], facts, root=True)
 
 
+LUKS = "0f1e2d3c-1111-2222-3333-444455556666"
+
+
+@pytest.mark.parametrize(
+    ("there", "lost"),
+    [
+        ("rd.lvm.vg=rhel", "rd.lvm.vg=gone"),
+        ("rd_LVM_VG=rhel", "rd_LVM_VG=gone"),
+        (f"rd.luks.uuid=luks-{LUKS}", f"rd.luks.uuid=luks-1{LUKS[1:]}"),
+        # "The comparisons also matches, if <luks uuid> is only the beginning of the LUKS UUID"
+        ("rd.luks.uuid=0f1e", "rd.luks.uuid=0f1f"),
+        (f"rd.luks.uuid=keysource:{LUKS}", f"rd.luks.uuid=keysource:1{LUKS[1:]}"),
+        (f"rd.luks.name={LUKS}=home", f"rd.luks.name=1{LUKS[1:]}=home"),
+    ],
+)
+def test_dracut_waits_for_nothing_that_is_not_there(there, lost, make_facts):
+    home = FileSystem("/dev/sdb2", "crypto_LUKS", LUKS, "", "", 1, 2)
+    facts = make_facts(file_systems=(*make_facts().file_systems, home), groups=("rhel",))
+    line = kernel_line.on_ec2([ROOT, there, lost], facts, root=True)
+    assert [word for word in line if word.startswith("rd")] == [there]
+
+
 @pytest.mark.parametrize("builtin", [False, True])
 @pytest.mark.parametrize(("kernels", "parameters"), TIMEOUTS)
 def test_the_timeouts_fit_the_kernels(kernels, parameters, builtin):
     found = [Kernel(v, () if builtin else m, m if builtin else (), "", (), 0) for v, m in kernels.items()]
-    assert kernel_line.nvme_timeouts(found) == parameters
+    assert nvme.timeouts(found) == parameters
 
 
 def test_a_longer_timeout_stays_where_it_is_stated(make_facts):
