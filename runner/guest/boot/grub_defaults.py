@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 
+from runner.guest import devices
 from runner.guest.boot import kernel_line
-from runner.guest.edits import Step, Write
+from runner.guest.edits import Note, Step, Write
 from runner.guest.facts import GuestFacts
 
 DEFAULTS = "/etc/default/grub"
 SNIPPETS = "/etc/default/grub.d"  # Debian and Ubuntu: read after it, by name
-FILES = (DEFAULTS,)
+_INSTALL_DEVICES = "/etc/default/grub_installdevice"  # SUSE: where update-bootloader(8) puts GRUB, a device a line
+FILES = (DEFAULTS, _INSTALL_DEVICES)
 DIRECTORIES = ((SNIPPETS, r".+\.cfg"),)
 _BY_DEVICE = re.compile(r"\s*(?:export\s+)?(GRUB_DISABLE_LINUX_UUID|GRUB_DISABLE_UUID)=[\"']?true")
 _COMMAND_LINE = "GRUB_CMDLINE_LINUX"
@@ -29,11 +31,16 @@ _SET = re.compile(rf"\s*(?:export\s+)?{_COMMAND_LINE}\+?=")
 
 
 def decide(facts: GuestFacts) -> list[Step]:
-    """The edits, none where nothing is left to do or grub-mkconfig is not used."""
+    """The edits and what is left to the operator; no edits where nothing is left to do or grub-mkconfig is not used."""
     main = facts.text(DEFAULTS)
-    if main is None:
-        return []
     steps: list[Step] = []
+    installed_on = [line.strip() for line in (facts.text(_INSTALL_DEVICES) or "").splitlines()]
+    if lost := next(filter(devices.is_unstable, installed_on), None):
+        # Told alone: no name of the boot disk is the same on Nitro and on Xen.
+        why = f"the guest's next GRUB would go to {lost}, which EC2 has not: name its boot disk here"
+        steps.append(Note(_INSTALL_DEVICES, why))
+    if main is None:
+        return steps
     why = "the next grub-mkconfig must write the same"
     if (new := _changed(main, facts, main=True)) != main:
         steps.append(Write(DEFAULTS, new, why, keep=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runner.guest.boot import grub_defaults, kernel_line, nvme, table
+from runner.guest.edits import Note
 from runner.guest.facts import FileSystem, Kernel, Options
 from runner.guest.refusals import BootLoaderUnknown, DeviceUnmatched, StaticNetwork
 
@@ -102,6 +103,15 @@ def test_only_plain_words_of_the_defaults_are_rewritten(before, after, make_fact
 
     assert changed(before) == after
     assert changed(after) == after
+
+
+def test_where_suse_installs_grub_is_told(make_facts):
+    # update-bootloader reads /etc/default/grub_installdevice: devices, and words such as "activate" and "generic_mbr"
+    path = "/etc/default/grub_installdevice"
+    name = "/dev/disk/by-id/scsi-36000c29f0e1d2c3b4a5968778695a4b3"
+    steps = table.decide(make_facts({path: f"{name}\nactivate\ngeneric_mbr\n"}), DHCP)
+    (note,) = [step for step in steps if step.path == path]
+    assert isinstance(note, Note) and name in note.why
 
 
 @pytest.mark.parametrize(("before", "after"), COMMAND_LINES)
