@@ -21,8 +21,9 @@ _BY_PATH = re.compile(
 )
 _BY_PATH_CONTROLLER = re.compile(r"/dev/disk/by-path/(\S{1,99}?)-(?:scsi|sas)-")
 _BY_ID = re.compile(r"/dev/disk/by-(?:id|path)/\S+?(?:-part([0-9]{1,9}))?\Z")
-# 13-dm-disk.rules and 63-md-raid-arrays.rules: these come from the volume's own metadata.
+# 60-persistent-storage-dm.rules and 63-md-raid-arrays.rules: these come from the volume's own metadata.
 _BY_METADATA = re.compile(r"/dev/disk/by-id/(?:dm-name|dm-uuid|lvm-pv-uuid|md-name|md-uuid)-(\S+)\Z")
+_ARRAY = re.compile(r"/dev/md\S*?(?:(?<=[0-9])(p[0-9]{1,9}))?\Z")
 _BY_TAG = re.compile(r"/dev/disk/by-(uuid|label|partuuid|partlabel)/(\S+)\Z")
 _TAG = re.compile(r"(UUID|LABEL|PARTUUID|PARTLABEL)=(\S+)\Z")
 _CONTROLLER_TARGET = 7  # a SCSI controller's own id: VMware gives no disk this number
@@ -92,11 +93,12 @@ def lvm_name(name: str) -> str:
 def _of_volume(name: str, facts: GuestFacts) -> list[FileSystem]:
     """LVM and md volumes, whose names are the same on every controller."""
     linked = name.removeprefix("/dev/disk/by-id/dm-name-")
-    name = lvm_name(f"/dev/mapper/{linked}" if linked != name else name)
-    found = [fs for fs in facts.file_systems if fs.device == name]
-    if not found and name.startswith("/dev/md"):
+    device = lvm_name(f"/dev/mapper/{linked}" if linked != name else name)
+    found = [fs for fs in facts.file_systems if fs.device == device or name in fs.links]
+    if not found and (meant := _ARRAY.match(name)):
         # The appliance may number an array otherwise (/dev/md127); where there is but one, it is that.
-        found = [fs for fs in facts.file_systems if re.fullmatch(r"/dev/md[0-9]+|/dev/md/\S+", fs.device)]
+        arrays = [(fs, _ARRAY.match(fs.device)) for fs in facts.file_systems]
+        found = [fs for fs, array in arrays if array and array[1] == meant[1]]
     return found
 
 

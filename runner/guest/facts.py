@@ -37,7 +37,7 @@ class FileSystem:
     """A file system (or swap area) of the guest.
 
     `device` is libguestfs's name for it. `disk` counts the disks from 0 in the order given; `partition` is 0 for a
-    whole disk; both are None on LVM and md.
+    whole disk; both are None on LVM and md. `links` are the names that udev gives it after LVM's or md's metadata.
     """
 
     device: str
@@ -48,6 +48,7 @@ class FileSystem:
     disk: int | None = None
     partition: int | None = None
     part_label: str = ""
+    links: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -67,8 +67,8 @@ def _file_systems(
         if disk is not None and told.get("PART_ENTRY_SCHEME"):
             schemes[disk] = told["PART_ENTRY_SCHEME"]
         kind, uuid, label, part_uuid = (told.get(key, "") for key in ("TYPE", "UUID", "LABEL", "PART_ENTRY_UUID"))
-        part_label = told.get("PART_ENTRY_NAME", "")
-        found.append(FileSystem(device, kind, uuid, label, part_uuid, disk, partition, part_label))
+        part_label, links = told.get("PART_ENTRY_NAME", ""), appliance.links(device)
+        found.append(FileSystem(device, kind, uuid, label, part_uuid, disk, partition, part_label, links))
     firmwares: list[Firmware] = []
     if schemes[boot_disk] != "gpt" or _BIOS_BOOT_PARTITION in part_types:
         firmwares.append("bios")

@@ -23,6 +23,9 @@ _CHECKS = {
 }
 _NOT_REPLAYED = "logredo failed"
 _DISK_NAME = re.compile(r"/dev/sd([a-z]+)([0-9]*)")
+_ARRAY_NAME = re.compile(r"(/dev/md[0-9]+)(?:p([0-9]+))?")
+_REPLACED = re.compile(r"[^0-9A-Za-z#+\-.:=@_/]")  # by udev's string_escape=replace, in a link
+_VOLUME_NAME = re.compile(r"/dev/([^/]+)/[^/]+")
 
 
 class Volumes:
@@ -65,6 +68,21 @@ class Volumes:
         for letter in match[1]:
             disk = disk * 26 + ord(letter) - ord("a") + 1
         return disk - 1, int(match[2] or 0)
+
+    def links(self, device: str) -> tuple[str, ...]:
+        """The names of an LVM or md volume that udev makes of its metadata; none for a partition or a disk.
+
+        As 60-persistent-storage-dm.rules and 63-md-raid-arrays.rules make them on every machine.
+        """
+        names: list[str] = []
+        with doing(f"looking at the metadata of {device}"):
+            if array := _ARRAY_NAME.fullmatch(device):
+                told, part = self._g.md_detail(array[1]), f"-part{array[2]}" if array[2] else ""
+                names = [f"md-{key}-{told[key]}{part}" for key in ("name", "uuid") if told.get(key)]
+            elif volume := _VOLUME_NAME.fullmatch(device):
+                uuids = self._g.vguuid(volume[1]) + self._g.lvuuid(device)
+                names = [f"dm-uuid-LVM-{uuids.replace('-', '')}"]
+        return tuple("/dev/disk/by-id/" + _REPLACED.sub("_", name) for name in names)
 
     def extent(self, device: str) -> tuple[int, int, int]:
         """(disk from 0, first byte, bytes) of a partition, or of a whole disk."""

@@ -40,12 +40,13 @@ def case(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 
 def file_system(said: str) -> FileSystem:
-    """`device type uuid label partuuid disk partition partlabel`, `-` for what is not there."""
+    """`device type uuid label partuuid disk partition partlabel links...`, `-` for what is not there."""
     words = [None if word == "-" else word.replace("\\040", " ") for word in said.split()]
     device, kind, uuid, label, part_uuid, disk, partition, part_label = (words + [None] * 8)[:8]
     assert device
     place = [None if each is None else int(each) for each in (disk, partition)]
-    return FileSystem(device, kind or "", uuid or "", label or "", part_uuid or "", *place, part_label or "")
+    links = tuple(f"/dev/disk/by-id/{word}" for word in words[8:])
+    return FileSystem(device, kind or "", uuid or "", label or "", part_uuid or "", *place, part_label or "", links)
 
 
 def facts_of(case: dict[str, Any]) -> GuestFacts:
