@@ -23,6 +23,8 @@ _FILTER = re.compile(
     re.MULTILINE | re.VERBOSE,
 )
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*+)"|#[^\n]*')
+# What is understood of an expression: a name, its beginning, end or any part. None of the guest's is run: it may not end.
+_PLAIN = re.compile(r"(\^?)([\w/-]*)(\.\*)?(\$?)")
 # Whole disks and partitions, on Nitro and on Xen, and the pattern that accepts them.
 _EC2 = (
     ("a|^/dev/nvme|", ("/dev/nvme0n1", "/dev/nvme0n1p2", "/dev/nvme1n1", "/dev/nvme26n1p1")),
@@ -59,11 +61,16 @@ def _accepting(setting: re.Match[str]) -> str:
 
 
 def _accepts(patterns: list[str], name: str) -> bool:
+    """Whether a filter is known to accept a name."""
     for pattern in patterns:
         # a or r, then the expression between two delimiters.
-        try:
-            if re.search(pattern[2:-1], name):
-                return not pattern.startswith("r")
-        except re.error:
-            return False  # LVM's expressions are a part of Python's: what this one means is not known
+        plain = _PLAIN.fullmatch(pattern[2:-1])
+        if plain is None:
+            return False
+        begins, part, open_end, ends = plain.groups()
+        found = name.startswith(part) if begins else part in name
+        if ends and not open_end:
+            found = name == part if begins else name.endswith(part)
+        if found:
+            return not pattern.startswith("r")
     return True
