@@ -23,7 +23,7 @@ _FILTER = re.compile(
     re.MULTILINE | re.VERBOSE,
 )
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*+)"|#[^\n]*')
-# What is understood of an expression: a name, its beginning, end or any part. None of the guest's is run: it may not end.
+# What is understood of an expression: a name, its beginning, end or any part. The guest's are not run: one may not end.
 _PLAIN = re.compile(r"(\^?)([\w/-]*)(\.\*)?(\$?)")
 # Whole disks and partitions, on Nitro and on Xen, and the pattern that accepts them.
 _EC2 = (
