@@ -72,16 +72,19 @@ class Volumes:
     def links(self, device: str) -> tuple[str, ...]:
         """The names of an LVM or md volume that udev makes of its metadata; none for a partition or a disk.
 
-        As 60-persistent-storage-dm.rules and 63-md-raid-arrays.rules make them on every machine.
+        As 60-persistent-storage-dm.rules and 63-md-raid-arrays.rules make them on every machine: for none that is not
+        active, as one whose group lacks a disk (`storage.health` refuses it by name).
         """
         names: list[str] = []
-        with doing(f"looking at the metadata of {device}"):
+        try:
             if array := _ARRAY_NAME.fullmatch(device):
                 told, part = self._g.md_detail(array[1]), f"-part{array[2]}" if array[2] else ""
                 names = [f"md-{key}-{told[key]}{part}" for key in ("name", "uuid") if told.get(key)]
             elif volume := _VOLUME_NAME.fullmatch(device):
                 uuids = self._g.vguuid(volume[1]) + self._g.lvuuid(device)
                 names = [f"dm-uuid-LVM-{uuids.replace('-', '')}"]
+        except RuntimeError:
+            return ()
         return tuple("/dev/disk/by-id/" + _REPLACED.sub("_", name) for name in names)
 
     def extent(self, device: str) -> tuple[int, int, int]:
