@@ -22,6 +22,7 @@ from schemas.errors import HotaddError
 # $0 is a label; "$@" the command. The watcher must not hold the command's stdout or stderr open.
 _LEASH = '(read -r _ <&"$HOTADD_LEASH_FD"; kill -KILL 0) </dev/null >/dev/null 2>&1 & exec "$@"'
 _OUTPUT_KEPT = 64 * 1024 * 1024  # bytes; a program that prints more has gone wrong
+_LINE_MOST = 1024 * 1024  # bytes; a line without an end would be held in memory whole, and is taken in pieces
 
 
 class ProgramMissing(HotaddError):
@@ -121,15 +122,16 @@ def run(
 ) -> Completed:
     """Run a program to its end.
 
-    `timeout` is in seconds. `on_line` gets each line of standard output as it comes. Raises `ProgramMissing`
-    (exit code 127 of the leash's shell) and `ProgramFailed` (any exit code outside `accept`, or the timeout).
+    `timeout` is in seconds. `on_line` gets each line of standard output as it comes, one of more than a MiB in pieces.
+    Raises `ProgramMissing` (exit code 127 of the leash's shell) and `ProgramFailed` (any exit code outside `accept`,
+    or the timeout).
     """
     child = Leashed(argv, cwd=cwd, env=env, stdin=subprocess.PIPE, pass_fds=pass_fds)
     kept: dict[str, list[bytes]] = {"out": [], "err": []}
 
     def drain(stream: IO[bytes], name: str, tell: Callable[[str], None] | None) -> None:
         size = 0
-        for line in stream:
+        while line := stream.readline(_LINE_MOST):
             size += len(line)
             if size <= _OUTPUT_KEPT:
                 kept[name].append(line)

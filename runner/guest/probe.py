@@ -10,17 +10,22 @@ from runner.guest.appliance import Appliance
 from runner.guest.boot import default, efi
 from runner.guest.facts import FileSystem, Firmware, GuestFacts, SymbolicLink, TextFile
 from runner.guest.kernels import kernels
+from runner.guest.refusals import ConfigurationTooBig
 from runner.guest.storage import health, system
 from runner.guest.windows import probe as windows
 
 _EFI_PARTITION = ("c12a7328-f81f-11d2-ba4b-00c04fc93ec9", "0xef")
 _BIOS_BOOT_PARTITION = "21686148-6449-6e6f-744e-656564454649"
+# All that is read goes through a pipe as JSON, six bytes for one at worst, of which 64 MiB are taken. A guest with
+# everything that is looked for, and dozens of kernels, has a few hundred files and less than 1 MiB.
+FILES_MOST = 2_000
+BYTES_MOST = 8 * 1024 * 1024
 
 
 def probe(appliance: Appliance, disks: int, boot_disk: int) -> GuestFacts:
     """The facts of the guest; its file systems are mounted afterwards, read-write, and were clean before.
 
-    Raises `FileSystemDamaged`, `FileTooBig`, and what `storage.health` finds unfit to be mounted.
+    Raises `FileSystemDamaged`, what `read` raises, and what `storage.health` finds unfit to be mounted.
     """
     file_systems, firmwares, tables = _file_systems(appliance, disks, boot_disk)
     health.check_volumes(appliance, file_systems)
@@ -40,7 +45,7 @@ def probe(appliance: Appliance, disks: int, boot_disk: int) -> GuestFacts:
     if is_windows:
         return windows.probe(appliance, facts, found.at, boot_disk)
     facts = replace(facts, mounts=system.mount(appliance, found, facts))
-    files, paths = _read(appliance)
+    files, paths = read(appliance)
     facts = replace(facts, files=files, paths=paths, links=_links(appliance))
     release = support.release(files)
     return replace(
@@ -82,12 +87,28 @@ def _links(appliance: Appliance) -> tuple[SymbolicLink, ...]:
     return tuple(SymbolicLink(path, target) for path, target in found if target is not None)
 
 
-def _read(appliance: Appliance) -> tuple[tuple[TextFile, ...], tuple[str, ...]]:
+def read(appliance: Appliance) -> tuple[tuple[TextFile, ...], tuple[str, ...]]:
+    """The configuration files, and the asked-for paths that exist. Raises `FileTooBig` and `ConfigurationTooBig`."""
     vendors = [f"{efi.EFI}/{name}" for name in appliance.names(efi.EFI)]
     wanted = [*reading_list.FILES]
+    loaders: list[str] = []
+    _check_sum(len(vendors), 0)
     for directory, pattern in (*reading_list.DIRECTORIES, *((vendor, efi.READ) for vendor in vendors)):
         wanted += [f"{directory}/{name}" for name in appliance.names(directory) if re.fullmatch(pattern, name)]
-    texts = [(path, appliance.read(path)) for path in wanted]
-    files = tuple(TextFile(path, text) for path, text in texts if text is not None)
-    loaders = [f"{at}/{name}" for at in vendors for name in appliance.names(at) if re.fullmatch(efi.LOOKED_FOR, name)]
-    return files, (*(path for path in reading_list.PATHS if appliance.exists(path)), *loaders)
+        _check_sum(len(wanted), 0)
+    for at in vendors:
+        loaders += [f"{at}/{name}" for name in appliance.names(at) if re.fullmatch(efi.LOOKED_FOR, name)]
+        _check_sum(len(wanted) + len(loaders), 0)
+    files, size = [], 0
+    for path in wanted:
+        text = appliance.read(path)
+        if text is not None:
+            files.append(TextFile(path, text))
+            size += len(text.encode("utf-8", "surrogateescape"))
+            _check_sum(len(wanted), size)
+    return tuple(files), (*(path for path in reading_list.PATHS if appliance.exists(path)), *loaders)
+
+
+def _check_sum(files: int, size: int) -> None:
+    if files > FILES_MOST or size > BYTES_MOST:
+        raise ConfigurationTooBig(files, size, FILES_MOST, BYTES_MOST)

@@ -251,6 +251,21 @@ class DirectoryTooBig(Refused):
         self.most = most
 
 
+class ConfigurationTooBig(Refused):
+    """All configuration files of a guest together are more than any honest one has. `size` in bytes, so far as read."""
+
+    def __init__(self, files: int, size: int, most_files: int, most_size: int) -> None:
+        super().__init__(
+            f"The guest has {files} configuration files, of {size} bytes so far; at most {most_files} files and "
+            f"{most_size} bytes are read.",
+            "Look for what fills its /boot, /etc/udev/rules.d and the directories of its network.",
+        )
+        self.files = files
+        self.size = size
+        self.most_files = most_files
+        self.most_size = most_size
+
+
 class NoPlainFile(Refused):
     """What should be a configuration file is a FIFO, a device, a socket or a directory."""
 
@@ -318,7 +333,7 @@ class _Kinds:
         *(GuestUnknown, EncryptedSystem, FamilyUnsupported, OsMismatch, FirmwareMismatch, StaticNetwork),
         NetworkUnknown,
         *(BootLoaderUnknown, DeviceUnmatched, DriverMissing, NoSpace, FileSystemDamaged, FileTooBig),
-        *(DirectoryTooBig, NoPlainFile, GuestProgramEndless),
+        *(DirectoryTooBig, ConfigurationTooBig, NoPlainFile, GuestProgramEndless),
         *(GuestUnlisted, WindowsUnlisted, RootUnsupported, PartitionTableUnfit, HypervisorUnfit),
         *(ConversionFailed, InitramfsIncomplete, OverlayDamaged, WriteNotKept),
         *STORAGE,

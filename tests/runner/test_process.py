@@ -23,6 +23,13 @@ def test_output_input_and_lines() -> None:
     assert lines == ["one", "two"]
 
 
+def test_a_line_without_an_end_is_not_held_whole() -> None:
+    pieces: list[int] = []
+    done = run(["head", "-c", "90000000", "/dev/zero"], timeout=60, on_line=lambda line: pieces.append(len(line)))
+    assert sum(pieces) == 90_000_000 and max(pieces) <= 1024 * 1024
+    assert len(done.stdout) == 64 * 1024 * 1024
+
+
 def test_failures_have_their_class() -> None:
     with pytest.raises(ProgramFailed, match="exit code 3: bad"):
         run(["sh", "-c", "echo bad >&2; exit 3"], timeout=10)
