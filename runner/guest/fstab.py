@@ -74,7 +74,7 @@ def _on_ec2(entry: Entry, line: str, facts: GuestFacts) -> str:
     try:
         found = devices.find(entry.device, facts)
         if devices.is_unstable(entry.device):
-            _check_type(entry.type, found.type)
+            check_type(entry.type, found.type)
         if entry.point == "/" and found.device != facts.root:
             raise devices.Unmatched(f"it leads to {found.device}, but the system lies on {facts.root}")
         if not devices.is_unstable(entry.device):
@@ -94,8 +94,8 @@ def _is_needed(entry: Entry, facts: GuestFacts) -> bool:
     return entry.point == "/" or entry.point in _SYSTEM and not _OPTIONAL & set(entry.options.split(","))
 
 
-def _check_type(stated: str, found: str) -> None:
-    """A controller's name is a guess about the order of disks; another file system there proves it wrong."""
+def check_type(stated: str, found: str) -> None:
+    """Raise `Unmatched` where a controller's name, a guess about the order of disks, leads to another file system."""
     if found and stated not in _ANY_TYPE and _SAME_TYPE.get(stated, stated) != _SAME_TYPE.get(found, found):
         raise devices.Unmatched(f"it leads to {found}, not {stated}")
 

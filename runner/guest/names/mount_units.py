@@ -7,7 +7,7 @@ unit must have the name of its device, systemd.swap(5), and that name would have
 
 from __future__ import annotations
 
-from runner.guest import devices
+from runner.guest import devices, fstab
 from runner.guest.edits import Note, Step, Write
 from runner.guest.facts import GuestFacts, TextFile
 from runner.guest.network.shape import settings
@@ -31,10 +31,12 @@ def _on_ec2(file: TextFile, facts: GuestFacts) -> list[Step]:
     lines = file.text.splitlines(keepends=True)
     renamed: set[str] = set()
     notes: dict[str, Step] = {}
+    kinds = [s.value for s in settings(file) if (s.section, s.key) == ("mount", "Type")]
     for setting in settings(file):
         if (setting.section, setting.key) != ("mount", "What") or not devices.is_unstable(setting.value):
             continue
         try:
+            fstab.check_type(kinds[-1] if kinds else "auto", devices.find(setting.value, facts).type)
             uuid = devices.stable_name(setting.value, facts).removeprefix("UUID=")
         except devices.Unmatched as unmatched:
             notes[setting.value] = Note(file.path, f"its {setting.value} is no disk of EC2: {unmatched}")
