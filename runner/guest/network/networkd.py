@@ -1,6 +1,7 @@
 """/etc/systemd/network (systemd-networkd): one .network file for every card. Pure.
 
-systemd.network(5): only *.network files are read, and the first, by name, that matches an interface is applied.
+systemd.network(5): only *.network files are read, and the first, by name, that matches an interface is applied; one in
+/etc takes the place of one of the same name in /usr/lib, where distributions put theirs.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from runner.guest.facts import GuestFacts, TextFile
 from runner.guest.network.shape import INTERFACE, Fixed, System, before, is_virtual, settings
 
 DIRECTORY = "/etc/systemd/network"
+SHIPPED = "/usr/lib/systemd/network"
 OURS = f"{DIRECTORY}/05-hotadd.network"
 _STARTED = (
     "/etc/systemd/system/multi-user.target.wants/systemd-networkd.service",
@@ -25,6 +27,10 @@ Name=en* eth*
 [Network]
 DHCP=yes
 """
+
+
+# EC2's cards as sysfs names their drivers, on Nitro and on Xen; amazon-ec2-net-utils' 80-ec2.network asks for these.
+_DRIVERS = ("ena", "vif")
 
 
 def _matches(file: TextFile) -> dict[str, str]:
@@ -53,16 +59,30 @@ def _fixed(facts: GuestFacts) -> list[Fixed]:
 
 def _is_ready(file: TextFile) -> bool:
     match = _matches(file)
-    names = match.get("Name", "*" if match.get("Type") == "ether" else "").split()
+    drivers = match.get("Driver", "").split()
+    names = match.get("Name", "*" if match.get("Type") == "ether" or drivers else "").split()
     told = [s.value.lower() for s in settings(file) if s.section == "network" and s.key == "DHCP"]
-    reaches = set(match) <= {"Name", "Type"} and any(fnmatchcase(INTERFACE, name) for name in names)
+    reaches = set(match) <= {"Name", "Type", "Driver"} and _is_among(INTERFACE, names)
+    reaches = reaches and (not drivers or all(_is_among(driver, drivers) for driver in _DRIVERS))
     return reaches and told[-1:] in (["yes"], ["true"], ["ipv4"], ["both"])
+
+
+def _is_among(name: str, patterns: list[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _shipped(facts: GuestFacts) -> list[str]:
+    """The distribution's own files that do what is due; ours would hide what its tools add to them."""
+    own = [f"{SHIPPED}/{file.path.rpartition('/')[2]}" for file in facts.files_in(DIRECTORY, ".network")]
+    return [f.path for f in facts.files_in(SHIPPED, ".network") if f.path not in own and _is_ready(f)]
 
 
 def _to_dhcp(facts: GuestFacts) -> list[Step]:
     files = _files(facts)
     if files and all(_is_ready(file) for file in files) and not _fixed(facts):
         return []
+    if _shipped(facts):
+        return [*_disable(facts)]
     why = f"DHCP on EC2's interface (addresses before: {before(_fixed(facts))})"
     others = [step for step in _disable(facts) if step.path != OURS]
     return [*others, Write(OURS, _WANTED, why, keep=True)]
@@ -75,11 +95,11 @@ def _disable(facts: GuestFacts) -> list[Aside]:
 SYSTEM = System(
     name="systemd-networkd",
     files=(),
-    directories=((DIRECTORY, r".+\.network"),),
+    directories=tuple((directory, r".+\.network") for directory in (DIRECTORY, SHIPPED)),
     paths=_STARTED,
     is_read=lambda facts: bool(set(_STARTED) & set(facts.paths)),
     is_configured=lambda facts: bool(_files(facts)),
-    files_of=lambda facts: tuple(file.path for file in facts.files_in(DIRECTORY, ".network")),
+    files_of=lambda facts: (*(file.path for file in facts.files_in(DIRECTORY, ".network")), *_shipped(facts)),
     fixed=_fixed,
     to_dhcp=_to_dhcp,
     disable=lambda facts: [*_disable(facts)],
