@@ -5,6 +5,7 @@ Every path is the guest's, resolved inside the appliance: a symlink leads nowher
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Sequence
@@ -24,6 +25,8 @@ TEXT_BYTES_MOST = 1024 * 1024  # no honest fstab, grub.cfg or interfaces file co
 _MEMORY_MIB = (768, 2048)  # least and most; an initramfs with all modules unpacks to some 300 MiB of tmpfs
 Kind = Literal["", "file", "directory", "symlink", "other"]
 _KINDS: dict[str, Kind] = {"r": "file", "d": "directory", "l": "symlink"}  # as guestfs_readdir has them
+# libguestfs's Python binding tells no errno, only its words.
+_NOTHING_THERE = tuple(os.strerror(e) for e in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG))
 SEARCHED_BYTES_MOST = 64 * 1024 * 1024  # modules.dep of a full kernel has 1 MB
 NAMES_MOST = 10_000  # names in a directory; a /boot or conf.d has dozens
 _PROGRAM_SECONDS = 1800.0  # an initramfs with all modules takes minutes on an emulated CPU
@@ -77,9 +80,15 @@ class Appliance(Volumes):
     # Files
 
     def exists(self, path: str) -> bool:
-        """Whether a path exists (a dangling symlink does not)."""
+        """Whether a path leads to something; a dangling link does not, though libguestfs's own call says so."""
         with doing(f"looking for {path}"):
-            return bool(self._g.exists(path))
+            try:
+                self._g.statns(path)
+            except RuntimeError as error:
+                if not str(error).endswith(_NOTHING_THERE):
+                    raise
+                return False
+        return True
 
     def names(self, directory: str) -> list[str]:
         """The names in a directory, sorted; none when there is no such directory. Raises `DirectoryTooBig`.
@@ -87,7 +96,7 @@ class Appliance(Volumes):
         Names that are no UTF-8 are left out: no system's configuration has one, and libguestfs's calls take none.
         """
         with doing(f"listing {directory}"):
-            is_directory = self._g.exists(directory) and self._g.is_dir(directory, followsymlinks=True)
+            is_directory = self.exists(directory) and self._g.is_dir(directory, followsymlinks=True)
             found = sorted(self._listed(directory)) if is_directory else []
         if len(found) > NAMES_MOST:
             raise DirectoryTooBig(directory, len(found), NAMES_MOST)
@@ -102,7 +111,7 @@ class Appliance(Volumes):
     def size(self, path: str) -> int | None:
         """The size of a regular file in bytes; None when there is none (a FIFO, a device or a loop is none)."""
         with doing(f"looking at {path}"):
-            is_file = self._g.exists(path) and self._g.is_file(path, followsymlinks=True)
+            is_file = self.exists(path) and self._g.is_file(path, followsymlinks=True)
             return int(self._g.filesize(path)) if is_file else None
 
     def read(self, path: str) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 import subprocess
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 MIB = 1024 * 1024
@@ -69,8 +70,16 @@ def build(directory: Path, *, changes: dict[str, str] | None = None) -> tuple[Pa
     return root, data
 
 
-def write_disk(path: Path, files: dict[str, str], *, uuid: str, signature: int, size: int = SIZE) -> None:
-    """A raw disk with one ext4 partition that holds `files`."""
+def write_disk(
+    path: Path,
+    files: dict[str, str],
+    *,
+    uuid: str,
+    signature: int,
+    size: int = SIZE,
+    change: Callable[[Path], None] | None = None,
+) -> None:
+    """A raw disk with one ext4 partition that holds `files`, and what `change` makes of their tree."""
     sectors, first = size // 512, 2048
     entry = struct.pack("<B3sB3sII", 0x80, b"\xfe\xff\xff", 0x83, b"\xfe\xff\xff", first, sectors - first)
     with path.open("wb") as disk:
@@ -82,6 +91,8 @@ def write_disk(path: Path, files: dict[str, str], *, uuid: str, signature: int, 
             file = tree / relative
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, encoding="utf-8")
+        if change is not None:
+            change(tree)
         subprocess.run(
             ["mke2fs", "-q", "-F", "-t", "ext4", "-O", "^orphan_file,^metadata_csum_seed", "-U", uuid, "-d", name]
             + ["-E", f"offset={first * 512},hash_seed={uuid},lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0"]
