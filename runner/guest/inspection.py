@@ -9,7 +9,7 @@ from runner.guest import agents, support, verdict
 from runner.guest.boot import table as boot
 from runner.guest.edits import Step, record
 from runner.guest.facts import Firmware, GuestFacts, Kernel, Options
-from runner.guest.families import table
+from runner.guest.families import table, windows
 from runner.guest.families.drivers import DRIVERS
 from runner.guest.network import table as network
 from runner.guest.refusals import StaticNetwork
@@ -87,6 +87,8 @@ def _verdict(
             steps = table.decide(facts, Options("dhcp", firmware=firmware)).steps
     except BundleUnnamed as unnamed:
         advice.append(f"{unnamed.sentence} {unnamed.hint}")
+        if facts.windows and facts.windows.registry:
+            advice += [f"{note.path}: {note.why}." for note in windows.notes(facts.windows.registry)]
     except Refused as refusal:
         return (refusal.sentence,), (*advice, refusal.hint), ()
     if firmware != "bios":

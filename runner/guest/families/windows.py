@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runner.guest.edits import Decision
+from runner.guest.edits import Decision, Note
 from runner.guest.facts import GuestFacts, Options
 from runner.guest.refusals import NoSpace
 from runner.guest.windows import first_boot, storage, system_hive, volume
@@ -10,7 +10,17 @@ from runner.guest.windows.facts import Registry, WindowsFacts
 from runner.guest.windows.kit import HOME, Kit
 from runner.guest.windows.registry import SHA2_UPDATES
 from runner.guest.windows.releases import Release, release_of
-from runner.guest.windows.steps import FALLBACK, LOADER, SYSTEM, CopyLoader, PutDirectory, PutFile, WindowsStep, by_key
+from runner.guest.windows.steps import (
+    FALLBACK,
+    LOADER,
+    SOFTWARE,
+    SYSTEM,
+    CopyLoader,
+    PutDirectory,
+    PutFile,
+    WindowsStep,
+    by_key,
+)
 from runner.guest.windows.volume_refusals import (
     BundleUnnamed,
     DiskDynamic,
@@ -75,8 +85,21 @@ def decide(facts: GuestFacts, options: Options) -> Decision:
     changes = (*system_hive.decide(registry, kit.boot), *first_boot.service(registry.control_set))
     sizes = (len(step.content) if isinstance(step.content, bytes) else step.content.size for step in files)
     return Decision(
-        (*_directories(files), *files, *loader, *by_key(SYSTEM, changes)), needs=(("/", sum(sizes) + _HIVE_ROOM),)
+        (*_directories(files), *files, *loader, *by_key(SYSTEM, changes), *notes(registry)),
+        needs=(("/", sum(sizes) + _HIVE_ROOM),),
     )
+
+
+def notes(registry: Registry) -> list[Note]:
+    """What is left as it is and may keep the first boot from doing its part."""
+    found = []
+    if registry.pending:
+        why = "on the source a restart is due, best done before the copy: " + ", ".join(registry.pending)
+        found.append(Note(SYSTEM, why))
+    if registry.restrictions:
+        why = f"a group policy ({', '.join(registry.restrictions)}) may keep the first boot from installing drivers"
+        found.append(Note(SOFTWARE, why))
+    return found
 
 
 def _release(registry: Registry) -> Release:

@@ -45,8 +45,10 @@ class Registry:
 
     `control_set` is the name of the key that Select\\Current stands for. `updates` are the installed KB numbers that
     were asked for ("KB3033929"), `tools` the product code of VMware Tools' uninstall entry ("" without one), `pending`
-    the signs that a reboot is due. `services` are those that conversion may change, `auto_reboot` what CrashControl's
-    AutoReboot was before any conversion (0 or 1), `desktop_rules` the firewall's rules for Remote Desktop, by name.
+    the signs that a reboot is due. `unread` are the values of Control\\PnP that keep Windows from binding a new device
+    at boot, `restrictions` those of a group policy that may keep drivers from being installed. `services` are those
+    that conversion may change, `auto_reboot` what CrashControl's AutoReboot was before any conversion (0 or 1),
+    `desktop_rules` the firewall's rules for Remote Desktop, by name.
     """
 
     release: Release
@@ -56,6 +58,8 @@ class Registry:
     updates: tuple[str, ...] = ()
     tools: str = ""
     pending: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+    restrictions: tuple[str, ...] = ()
     auto_reboot: int = 1
     desktop_rules: tuple[tuple[str, str], ...] = ()
 

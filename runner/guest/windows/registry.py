@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from runner.guest.windows import services
+from runner.guest.windows import services, storage
 from runner.guest.windows.facts import Registry, Release, Service
 from runner.guest.windows.hive import Hive
 from runner.guest.windows.settings import KEPT_AUTO_REBOOT, crash_key, rules_key
@@ -17,6 +17,9 @@ _SERVICING = (*_WINDOWS, "Component Based Servicing")
 _PACKAGE = re.compile(r"package_(?:\d+_)?for_(kb\d+)", re.IGNORECASE | re.ASCII)
 # Component Based Servicing's CurrentState: superseded (a newer one does it), installed, permanent.
 _INSTALLED = (0x50, 0x70, 0x80)
+# What the policy "Prevent installation of devices not described by other policy settings" is in the registry.
+_RESTRICTIONS = ("Policies", "Microsoft", "Windows", "DeviceInstall", "Restrictions")
+_DENIES = ("DenyUnspecified", "DenyDeviceIDs", "DenyDeviceClasses", "DenyInstanceIDs")
 _PRODUCT_CODE = re.compile(r"\{[0-9A-F]{8}(?:-[0-9A-F]{4}){3}-[0-9A-F]{12}\}", re.IGNORECASE | re.ASCII)
 # Windows' own rules that let Remote Desktop in, whatever Windows calls them in its release: by group and port.
 _DESKTOP_RULE = re.compile(r"remotedesktop-[\w-]+", re.IGNORECASE | re.ASCII)
@@ -36,6 +39,8 @@ def read(system: Hive, software: Hive) -> Registry:
         updates=_updates(software) if release.version == (6, 1) else (),
         tools=_tools(software),
         pending=_pending(system, software, control_set),
+        unread=tuple(name for name in storage.UNREAD if system.number(storage.plug_and_play(control_set), name)),
+        restrictions=tuple(name for name in _DENIES if software.number(_RESTRICTIONS, name)),
         auto_reboot=_auto_reboot(system, control_set),
         desktop_rules=_desktop_rules(system, control_set),
     )

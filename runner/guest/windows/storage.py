@@ -17,6 +17,9 @@ from runner.guest.windows.changes import Change, Key, SetValue, binary, dword, m
 from runner.guest.windows.driver import Driver
 from runner.guest.windows.facts import Registry
 
+# Either at 1 has the kernel bind no controller at boot that it does not know yet: stop 0x7B (KB2773300). Windows sets
+# them itself where a group policy forbids to install devices.
+UNREAD = ("DisableCDDB", "DontStartRawDevices")
 _DATABASE = "DriverDatabase"
 _CONFIGURATION = "hotadd-install"
 # A driver that is bound by a hardware id, as the ids of in-box packages say it.
@@ -35,6 +38,11 @@ class Leftover:
     value: str = ""
 
 
+def plug_and_play(control_set: str) -> Key:
+    """Where Windows keeps what its device manager does at boot."""
+    return (control_set, "Control", "PnP")
+
+
 def inf_of(driver: Driver) -> str:
     """The name under which a driver's stub stands in DriverDatabase: no INF of Windows or of its own has it.
 
@@ -51,7 +59,11 @@ def _label_of(driver: Driver) -> str:
 def known_devices(registry: Registry, drivers: Sequence[Driver]) -> list[Change]:
     """The records of boot drivers in the database that this Windows has."""
     record = _stub if registry.driver_database else _critical
-    return [change for driver in drivers for change in record(registry.control_set, driver)]
+    why = "with it Windows binds no new disk controller at boot (stop 0x7B)"
+    return [
+        *(dword(plug_and_play(registry.control_set), name, 0, why) for name in registry.unread),
+        *(change for driver in drivers for change in record(registry.control_set, driver)),
+    ]
 
 
 def _critical(control_set: str, driver: Driver) -> list[Change]:

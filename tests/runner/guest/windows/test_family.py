@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from runner.guest.edits import record
+from runner.guest.edits import Note, record
 from runner.guest.facts import FileSystem, GuestFacts, Mount, Options
 from runner.guest.families import table
 from runner.guest.inspection import describe
@@ -146,6 +146,19 @@ def test_an_inspection_knows_no_bundle_and_says_that_one_is_needed():
     assert told.boot_loaders == ("Windows Boot Manager (/EFI/Microsoft/Boot/bootmgfw.efi)",)
     refused = describe(facts(OLD_FOUND), [])
     assert not refused.supported and "SHA-2" in refused.reasons[0] and "updates" in refused.advice[0]
+
+
+def test_a_policy_that_forbids_new_devices_is_lifted_for_the_boot_and_told(bundle):
+    known = replace(REGISTRY, unread=("DisableCDDB",), restrictions=("DenyUnspecified",), pending=("an update waits",))
+    found = facts(replace(FOUND, registry=known))
+    steps = table.decide(found, Options("keep", bundle=bundle)).steps
+    hive = [step for step in steps if isinstance(step, EditHive)]
+    [lifted] = [step for step in hive if step.key == ("ControlSet001", "Control", "PnP")]
+    assert [(change.name, change.kind, change.data) for change in lifted.changes] == [("DisableCDDB", 4, bytes(4))]
+    told = describe(found, []).advice
+    for words in ("DenyUnspecified", "an update waits"):
+        assert [step.path for step in steps if isinstance(step, Note) and words in step.why]
+        assert any(words in line for line in told)
 
 
 def test_files_come_before_the_hive_that_names_them_and_the_loader_with_uefi_alone(bundle):

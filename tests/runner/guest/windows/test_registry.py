@@ -146,6 +146,18 @@ def test_what_waits_for_a_reboot(
     assert read(tmp_path, made_hives.WINDOWS_2019, system, software).pending == (said,)
 
 
+def test_policies_that_keep_devices_from_being_bound(tmp_path: Path) -> None:
+    # KB2773300: both are 1 once the policy "Prevent installation of devices" was applied.
+    pnp: made_hives.Values = {"DisableCDDB": 1, "DontStartRawDevices": 1, "PollBootPartitionTimeout": 5}
+    denies: made_hives.Values = {"DenyUnspecified": 1, "DenyDeviceIDs": 0}
+    restrictions = {"Policies\\Microsoft\\Windows\\DeviceInstall\\Restrictions": denies}
+    facts = read(tmp_path, made_hives.WINDOWS_2008_R2, {"ControlSet002\\Control\\PnP": pnp}, restrictions)
+    assert facts.unread == ("DisableCDDB", "DontStartRawDevices")
+    assert facts.restrictions == ("DenyUnspecified",)
+    none = read(tmp_path, made_hives.WINDOWS_2008_R2, {"ControlSet002\\Control\\PnP": {"DisableCDDB": 0}})
+    assert (none.unread, none.restrictions) == ((), ())
+
+
 def test_tools_by_the_code_of_a_32_bit_installer(tmp_path: Path) -> None:
     made = replace(made_hives.WINDOWS_2019, tools=False)
     assert read(tmp_path, made).tools == ""
