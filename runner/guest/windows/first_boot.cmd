@@ -3,6 +3,8 @@ rem Written by hotadd. Runs once as SYSTEM at the first boot on EC2, installs wh
 setlocal EnableExtensions DisableDelayedExpansion
 set "HERE=%~dp0"
 set "SYS=%SystemRoot%\System32"
+rem A service may have an environment without it.
+if not defined ProgramData set "ProgramData=%SystemDrive%\ProgramData"
 set "LOG=%HERE%first-boot.log"
 set "TRIES_MOST=3"
 set "FAILED="
@@ -12,7 +14,12 @@ set "TRIES="
 if exist tries.txt set /p TRIES=<tries.txt
 set /a TRIES+=1
 >tries.txt echo %TRIES%
-call :say try %TRIES% of %TRIES_MOST% on %COMPUTERNAME%
+set "KEPT="
+if exist tries.txt set /p KEPT=<tries.txt
+call :say try %TRIES% of %TRIES_MOST% on %COMPUTERNAME%, counted as %KEPT%
+rem Before the steps: one that reboots by itself never comes to what follows them, and who cannot count has no end.
+if not "%KEPT%"=="%TRIES%" goto :give_up
+if %TRIES% GTR %TRIES_MOST% goto :give_up
 rem The services that start by themselves are still starting, and installers need some of them.
 "%SYS%\ping.exe" -n 16 127.0.0.1 >nul
 
@@ -24,7 +31,7 @@ call :say something failed; rebooting, then once more
 exit /b 1
 
 :give_up
-call :say giving up after %TRIES% tries; what failed is above, its installers are in %HERE%
+call :say giving up at try %TRIES% of %TRIES_MOST%; what failed is above, its installers are in %HERE%
 call :settle
 exit /b 1
 

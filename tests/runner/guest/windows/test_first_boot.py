@@ -73,6 +73,30 @@ def test_what_a_crash_does_is_put_back(bundle: Bundle, before: int) -> None:
     assert put_back[2] == f'"%SYS%\\sc.exe" delete {SERVICE} >>"%LOG%" 2>&1'
 
 
+def test_tries_are_counted_and_compared_before_any_step(bundle: Bundle) -> None:
+    """AWS: "After running the MSI, the instance automatically reboots"; what stands after it is never reached then."""
+    script = lines(bundle, "Windows Server 2019", Queue(False, 1))
+    written, read, uncounted, most = (
+        script.index(line)
+        for line in (
+            ">tries.txt echo %TRIES%",
+            "if exist tries.txt set /p KEPT=<tries.txt",
+            'if not "%KEPT%"=="%TRIES%" goto :give_up',
+            "if %TRIES% GTR %TRIES_MOST% goto :give_up",
+        )
+    )
+    first = next(at for at, line in enumerate(script) if "pnputil" in line)
+    assert written < read < uncounted < most < first
+    given_up = script[script.index(":give_up") : script.index(":finish")]
+    assert "call :settle" in given_up and not any("shutdown" in line for line in given_up)
+
+
+def test_the_place_of_the_agent_s_settings_is_always_known(bundle: Bundle) -> None:
+    script = lines(bundle, "Windows Server 2019", Queue(False, 1))
+    known = script.index(r'if not defined ProgramData set "ProgramData=%SystemDrive%\ProgramData"')
+    assert known < next(at for at, line in enumerate(script) if r"%ProgramData%\Amazon" in line)
+
+
 def test_every_jump_has_its_label_and_every_step_its_mark(bundle: Bundle) -> None:
     script = lines(bundle, "Windows Server 2019", Queue(False, 1, (TOOLS,), STUB))
     labels = [line[1:] for line in script if line.startswith(":")]

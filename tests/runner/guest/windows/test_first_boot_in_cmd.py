@@ -109,4 +109,21 @@ def test_what_fails_is_tried_three_times_and_then_left(machine: Machine, bundle:
     left = {path.name for path in machine.home.iterdir()}
     assert left >= {Path(SCRIPT).name, "first-boot.log", "pv", "ec2launch"}
     log = (machine.home / "first-boot.log").read_text()
-    assert "giving up after 3 tries" in log and ("pv: exit code 1618, not tried again" in log) is not xen
+    assert "giving up at try 3 of 3" in log and ("pv: exit code 1618, not tried again" in log) is not xen
+
+
+def test_a_step_that_reboots_by_itself_is_met_three_times_at_most(machine: Machine, bundle: Path) -> None:
+    machine.convert(bundle, "Windows Server 2022", "0", xen=True)
+    script = machine.home / Path(SCRIPT).name
+    text = script.read_bytes()
+    assert b"call :%JUDGE% pv 0" in text
+    script.write_bytes(text.replace(b"call :%JUDGE% pv 0", b"exit 0"))  # the machine goes down in the midst of it
+    first = [*DRIVERS, *PV]
+    assert [short(machine.boot()) for _ in range(4)] == [first, ["ping -n", *PV], ["ping -n", *PV], SETTLES]
+    assert "giving up at try 4 of 3" in (machine.home / "first-boot.log").read_text()
+
+
+def test_what_cannot_be_counted_is_not_begun(machine: Machine, bundle: Path) -> None:
+    machine.convert(bundle, "Windows Server 2022", "0", xen=True)
+    (machine.home / "tries.txt").mkdir()  # as good as a full disk: nothing can be written to it
+    assert short(machine.boot()) == SETTLES
