@@ -8,6 +8,7 @@ from runner.guest.refusals import NoSpace
 from runner.guest.windows import first_boot, storage, system_hive, volume
 from runner.guest.windows.facts import Registry, WindowsFacts
 from runner.guest.windows.kit import HOME, Kit
+from runner.guest.windows.refusals import HiveBroken
 from runner.guest.windows.registry import SHA2_UPDATES
 from runner.guest.windows.releases import Release, release_of
 from runner.guest.windows.steps import (
@@ -66,6 +67,8 @@ def _check_release(registry: Registry) -> None:
         raise ReleaseUnfit(release.product, release.build, "it is older than Windows Server 2008 R2")
     if release.version == _SHA1_ONLY and not registry.updates:
         raise SignaturesUnread(release.product, " and ".join(SHA2_UPDATES))
+    if release.version > _SHA1_ONLY and not registry.driver_database:  # CriticalDeviceDatabase is not read any more
+        raise HiveBroken("SYSTEM", f"it has no DriverDatabase, by which {release.product} finds its disks")
 
 
 def decide(facts: GuestFacts, options: Options) -> Decision:

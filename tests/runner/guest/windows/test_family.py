@@ -14,6 +14,7 @@ from runner.guest.refusals import FirmwareMismatch, NoSpace, OsMismatch, Windows
 from runner.guest.windows.bundle import open_bundle
 from runner.guest.windows.bundle_refusals import BundleIncomplete
 from runner.guest.windows.facts import Registry, Release, Service, SystemPartition, Volume, WindowsFacts
+from runner.guest.windows.refusals import HiveBroken
 from runner.guest.windows.releases import Wanted
 from runner.guest.windows.steps import SYSTEM, CopyLoader, EditHive, PutDirectory, PutFile
 from runner.guest.windows.volume_refusals import (
@@ -98,6 +99,7 @@ def test_facts_cross_a_process_border():
         (facts(registry(installation="Nano Server")), ReleaseUnfit, "Nano"),
         (facts(registry(version=(6, 0), build=6003)), ReleaseUnfit, "older"),
         (facts(OLD_FOUND), SignaturesUnread, "KB3033929 and KB4474419"),
+        (facts(replace(FOUND, registry=replace(REGISTRY, driver_database=False))), HiveBroken, "no DriverDatabase"),
         (facts(registry(build=12345)), WindowsUnlisted, "12345"),
     ],
 )
