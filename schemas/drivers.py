@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Product = Literal["nvme", "ena", "pv", "ec2launch", "ec2config"]
+Product = Literal["nvme", "ena", "pv", "ec2launch"]
 
 
 @dataclass(frozen=True)

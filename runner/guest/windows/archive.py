@@ -10,7 +10,7 @@ from pathlib import Path
 
 from runner.guest.windows.bundle_refusals import ArchiveHostile
 
-# Amazon's packages have some dozen files, and EC2Install.exe, the largest of them, some 60 MiB.
+# Amazon's packages have some dozen files, and the largest of them some 60 MiB in all.
 _MEMBERS_MOST = 1024
 _MEMBER_MOST = 256 * 1024 * 1024
 _TOTAL_MOST = 512 * 1024 * 1024

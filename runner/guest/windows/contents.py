@@ -24,7 +24,6 @@ _SERVICE_CLASS = {"nvme": "scsiadapter", "ena": "net"}
 _COMMANDS: dict[Product, tuple[str, str]] = {
     "pv": ("AWSPVDriverSetup.msi", 'msiexec.exe /i "%HERE%{path}" /qn /norestart /l*v "%HERE%{name}.log"'),
     "ec2launch": ("AmazonEC2Launch.msi", 'msiexec.exe /i "%HERE%{path}" /qn /norestart /l*v "%HERE%{name}.log"'),
-    "ec2config": ("EC2Install.exe", '"%HERE%{path}" /install /quiet /norestart'),
 }
 # Paths stand in quotes in a script of cmd: a percent sign or a quote would end what is meant.
 _SAFE_PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9 ._()/-]{0,200}", re.ASCII)

@@ -2,7 +2,7 @@
 
 Sources, all of the Amazon EC2 User Guide: "AWS NVMe drivers" and "AWS NVMe Windows driver version releases", "Track ENA
 Windows driver version releases", "Paravirtual drivers for Windows instances", "Install the latest version of EC2Launch
-v2" and "of EC2Config". NVMe 1.8.0 has no download there; ENA 2.2.4 and 2.5.0 were withdrawn.
+v2". NVMe 1.8.0 has no download there; ENA 2.2.4 and 2.5.0 were withdrawn.
 """
 
 from __future__ import annotations
@@ -37,8 +37,6 @@ class Wanted:
                 return f"ec2-windows-drivers-downloads/AWSPV/{folder}/AWSPVDriver.zip"
             case "ec2launch":
                 return f"amazon-ec2launch-v2/windows/amd64/{version}/AmazonEC2Launch.msi"
-            case "ec2config":
-                return "ec2-downloads-windows/EC2Config/EC2Install.zip"
 
     @property
     def file(self) -> str:
@@ -72,12 +70,14 @@ def _packages(nvme: str, ena: str, pv: str | None, agent: Product | None) -> tup
 
 _NEW = _packages(LATEST, LATEST, LATEST, "ec2launch")
 
+# EC2Config, the agent of 2012 R2 and older, is not installed: at its first start it sets a random Administrator password
+# and grows the system volume, and no driver needs it.
 # Windows 11 boots by UEFI alone, which no Xen type does; Server 2025 has no PV drivers. EC2Launch v2 is for servers.
 # A Windows 10 older than Server 2016's kernel is none that Amazon's drivers are made for.
 RELEASES = (
-    Release("Windows Server 2008 R2", (6, 1), (7600, 7601), False, _packages("1.3.2", "2.2.3", "8.3.5", "ec2config")),
-    Release("Windows Server 2012", (6, 2), (9200, 9200), False, _packages("1.5.1", "2.6.0", "8.4.3", "ec2config")),
-    Release("Windows Server 2012 R2", (6, 3), (9600, 9600), False, _packages("1.5.1", "2.6.0", "8.4.3", "ec2config")),
+    Release("Windows Server 2008 R2", (6, 1), (7600, 7601), False, _packages("1.3.2", "2.2.3", "8.3.5", None)),
+    Release("Windows Server 2012", (6, 2), (9200, 9200), False, _packages("1.5.1", "2.6.0", "8.4.3", None)),
+    Release("Windows Server 2012 R2", (6, 3), (9600, 9600), False, _packages("1.5.1", "2.6.0", "8.4.3", None)),
     Release("Windows Server 2016", (10, 0), (14393, 14393), False, _NEW),
     Release("Windows Server 1709", (10, 0), (16299, 16299), False, _NEW),
     Release("Windows Server 1803", (10, 0), (17134, 17134), False, _NEW),

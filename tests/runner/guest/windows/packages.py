@@ -217,8 +217,6 @@ def package(wanted: Wanted) -> bytes:
             return zipped({"AWSPVDriverSetup.msi": b"msi " + wanted.version.encode(), "install.ps1": b"#"})
         case "ec2launch":
             return bytes.fromhex("d0cf11e0a1b11ae1") + b"msi of EC2Launch v2"
-        case "ec2config":
-            return zipped({"EC2Install.exe": portable(0x14C)})
 
 
 def every_package() -> dict[Wanted, bytes]:

@@ -30,9 +30,9 @@ from tests.runner.guest.windows.packages import (
 # Amazon EC2 User Guide: NVMe, ENA, PV, agent. "Paravirtual drivers for Windows instances", "Track ENA
 # Windows driver version releases", "AWS NVMe drivers"; EC2Launch v2 "supports" the servers from 2016 on.
 TAKEN = {
-    "Windows Server 2008 R2": ("1.3.2", "2.2.3", "8.3.5", "ec2config"),
-    "Windows Server 2012": ("1.5.1", "2.6.0", "8.4.3", "ec2config"),
-    "Windows Server 2012 R2": ("1.5.1", "2.6.0", "8.4.3", "ec2config"),
+    "Windows Server 2008 R2": ("1.3.2", "2.2.3", "8.3.5", None),
+    "Windows Server 2012": ("1.5.1", "2.6.0", "8.4.3", None),
+    "Windows Server 2012 R2": ("1.5.1", "2.6.0", "8.4.3", None),
     "Windows Server 2016": ("latest", "latest", "latest", "ec2launch"),
     "Windows Server 1709": ("latest", "latest", "latest", "ec2launch"),
     "Windows Server 1803": ("latest", "latest", "latest", "ec2launch"),
@@ -73,7 +73,7 @@ def test_the_table_is_what_amazon_documents() -> None:
     versions = {
         release.name: {package.product: package.version for package in release.packages} for release in RELEASES
     }
-    agents = {"ec2config", "ec2launch"}
+    agents = {"ec2launch"}
     said = {
         name: (of["nvme"], of["ena"], of.get("pv"), next((each for each in of if each in agents), None))
         for name, of in versions.items()
@@ -99,7 +99,6 @@ def test_each_package_is_where_amazon_puts_it() -> None:
         "ec2-windows-drivers-downloads/AWSPV/8.4.3/AWSPVDriver.zip",
         "ec2-windows-drivers-downloads/AWSPV/Latest/AWSPVDriver.zip",
         "amazon-ec2launch-v2/windows/amd64/latest/AmazonEC2Launch.msi",
-        "ec2-downloads-windows/EC2Config/EC2Install.zip",
     }
 
 
@@ -135,12 +134,12 @@ def test_a_changed_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_is_missing_is_named_with_the_command_that_fetches_it(tmp_path: Path) -> None:
-    some = {wanted: data for wanted, data in every_package().items() if wanted.product not in ("ec2config", "pv")}
+    some = {wanted: data for wanted, data in every_package().items() if wanted.product != "pv"}
     bundle = open_bundle(write_bundle(tmp_path, some))
     assert {kit.release for kit in bundle.kits} == {"Windows Server 2025", "Windows 11"}
     with pytest.raises(BundleIncomplete) as caught:
         bundle.for_release("Windows Server 2012")
-    assert caught.value.missing == "pv 8.4.3, ec2config latest"
+    assert caught.value.missing == "pv 8.4.3"
     assert f"hotadd drivers fetch {tmp_path}" in caught.value.hint and caught.value.exit_code == 3
     with pytest.raises(BundleIncomplete):
         bundle.for_release("Windows XP")
@@ -211,7 +210,7 @@ BAD = {
         Wanted("nvme", "1.3.2"),
         zipped({**nvme_files("1.3.2.0"), "AWSNVMe/AWSNVMe.sys": b"MZ"}),
     ),
-    "no installer": (Wanted("ec2config", "latest"), zipped({"other.exe": b""})),
+    "no installer": (Wanted("pv", "8.3.5"), zipped({"other.msi": b""})),
     "two installers": (Wanted("pv", "8.3.5"), zipped({"a/AWSPVDriverSetup.msi": b"", "b/awspvdriversetup.MSI": b""})),
     "a path that ends a quoted word of cmd": (Wanted("ena", "2.2.3"), renamed_source("a&b")),
     "an archive that is none": (Wanted("ena", "2.2.3"), b"PK, but no archive"),
@@ -244,7 +243,7 @@ def test_the_documentation_says_what_the_table_says() -> None:
     page = (Path(__file__).parents[4] / "docs" / "windows.md").read_text(encoding="utf-8")
     table = page.partition("| Windows | NVMe |")[2].partition("\n\n")[0].splitlines()[2:]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
-    agents = {"EC2Config": "ec2config", "EC2Launch v2": "ec2launch", "none": None}
+    agents = {"EC2Launch v2": "ec2launch", "none": None}
     assert {
         f"Windows {name}": (nvme, ena, None if pv == "none" else pv, agents[agent])
         for names, nvme, ena, pv, agent in rows

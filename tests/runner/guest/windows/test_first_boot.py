@@ -39,8 +39,8 @@ def test_an_old_windows_is_told_in_its_own_words(bundle: Bundle) -> None:
     assert r'"%SYS%\pnputil.exe" -i -a "%HERE%ena\ena.inf" >>"%LOG%" 2>&1' in script
     msi = r'start "pv" /wait msiexec.exe /i "%HERE%pv\AWSPVDriverSetup.msi" /qn /norestart /l*v "%HERE%pv.log"'
     assert msi in script
-    assert r'start "ec2config" /wait "%HERE%ec2config\EC2Install.exe" /install /quiet /norestart' in script
-    assert not any("/add-driver" in line or "EC2Launch" in line for line in script)
+    # EC2Config would set a random Administrator password: an old Windows gets no agent.
+    assert not any(word in line for line in script for word in ("/add-driver", "EC2Launch", "EC2Install"))
 
 
 def test_a_new_windows_is_told_in_its_own_words(bundle: Bundle) -> None:

@@ -167,8 +167,8 @@ def _quoted(*argv: str) -> str:
 
 
 STAGED = {
-    "2008r2": ("nvme", "ena", "ena/bin", "ena/bin/x64", "pv", "ec2config"),
-    "2012r2": ("nvme", "ena", "ena/bin", "ena/bin/x64", "pv", "ec2config"),
+    "2008r2": ("nvme", "ena", "ena/bin", "ena/bin/x64", "pv"),
+    "2012r2": ("nvme", "ena", "ena/bin", "ena/bin/x64", "pv"),
     "2019": ("nvme", "ena", "ena/bin", "ena/bin/x64", "pv", "ec2launch"),
     "2025": ("nvme", "ena", "ena/bin", "ena/bin/x64", "ec2launch"),
 }
@@ -177,7 +177,6 @@ FILES = {
     "ena": ("ena.inf", "ena.cat"),
     "ena/bin/x64": ("ena.sys",),
     "pv": ("AWSPVDriverSetup.msi",),
-    "ec2config": ("EC2Install.exe",),
     "ec2launch": ("AmazonEC2Launch.msi",),
 }
 
