@@ -22,7 +22,7 @@ class _Cells:
     """The cells of a hive by their places in its bins. Raises `HiveBroken` where one is not what it is said to be."""
 
     def __init__(self, hive: bytes, name: str) -> None:
-        self._hive = hive
+        self._hive = memoryview(hive)  # no copies: many records may share one cell of megabytes
         self._name = name
         self._sizes = dict(self._walk(base_block(hive).bins))
         self._taken: set[int] = set()
@@ -45,14 +45,14 @@ class _Cells:
                 at += abs(length)
             start = end
 
-    def take(self, at: int, least: int) -> bytes:
+    def take(self, at: int, least: int) -> memoryview:
         """The content of a cell that one record alone points to, of at least so many bytes."""
         if at in self._taken:
             raise self.broken(at, "is used twice")
         self._taken.add(at)
         return self.share(at, least)
 
-    def share(self, at: int, least: int) -> bytes:
+    def share(self, at: int, least: int) -> memoryview:
         """The content of a cell that several records may point to."""
         size = self._sizes.get(at)
         if size is None:

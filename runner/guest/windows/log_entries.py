@@ -45,10 +45,10 @@ class Log:
 def read(name: str, data: bytes) -> Log:
     """The entries of a log. Raises `HiveBroken` when a good entry follows a broken one: that is no torn last write."""
     block = base_block(data)
-    view = memoryview(data)
+    reader = _Reader(name, data)
     entries: list[Entry] = []
     at = SECTOR
-    while (found := _entry_at(view, at)) is not None:
+    while (found := reader.entry_at(at)) is not None:
         entry, size = found
         if entry.sequence != block.primary + len(entries):
             break  # an older entry, which this round of the log has not yet overwritten
@@ -58,30 +58,50 @@ def read(name: str, data: bytes) -> Log:
     for sector in range(at, len(data), SECTOR):
         if not data.startswith(b"HvLE", sector) or len(data) - sector < _HEADER.size:
             continue
-        if _HEADER.unpack_from(view, sector)[3] >= wanted and _entry_at(view, sector) is not None:
+        if _HEADER.unpack_from(data, sector)[3] >= wanted and reader.entry_at(sector) is not None:
             raise HiveBroken(name, f"entry {wanted} of its log is broken, and later ones are not")
     return Log(name, block, tuple(entries))
 
 
-def _entry_at(view: memoryview, at: int) -> tuple[Entry, int] | None:
-    """The entry at a byte and its size, None when there is none or a hash or a number is wrong."""
-    if len(view) - at < _HEADER.size:
-        return None
-    signature, size, flags, sequence, bins, count, first, second = _HEADER.unpack_from(view, at)
-    if signature != b"HvLE" or size % SECTOR or size < _HEADER.size + count * _REFERENCE.size or size > len(view) - at:
-        return None
-    if bins % PAGE or not 0 < bins <= MOST_HIVE:
-        return None
-    if marvin32(view[at : at + 32]) != second or marvin32(view[at + _HEADER.size : at + size]) != first:
-        return None
-    pages = []
-    content = at + _HEADER.size + count * _REFERENCE.size
-    for offset, length in _REFERENCE.iter_unpack(view[at + _HEADER.size : content]):
-        if offset + length > bins or content + length > at + size:
+class _Reader:
+    """Entries at places of a log. Those of Windows do not overlap, so each byte is hashed once, and at most twice.
+
+    Without that bound a made log with an entry in each sector, as long as what remains, would take days.
+    """
+
+    def __init__(self, name: str, data: bytes) -> None:
+        self._name = name
+        self._view = memoryview(data)
+        self._left = 2 * len(data)
+
+    def entry_at(self, at: int) -> tuple[Entry, int] | None:
+        """The entry at a byte and its size, None when there is none or a hash or a number is wrong.
+
+        Raises `HiveBroken` when more is to be hashed than a log of Windows has.
+        """
+        view = self._view
+        if len(view) - at < _HEADER.size:
             return None
-        pages.append((offset, view[content : content + length]))
-        content += length
-    return Entry(sequence, flags, bins, tuple(pages)), size
+        mark, size, flags, sequence, bins, count, first, second = _HEADER.unpack_from(view, at)
+        if mark != b"HvLE" or size % SECTOR or size < _HEADER.size + count * _REFERENCE.size or size > len(view) - at:
+            return None
+        if bins % PAGE or not 0 < bins <= MOST_HIVE:
+            return None
+        if marvin32(view[at : at + 32]) != second:
+            return None
+        self._left -= size
+        if self._left < 0:
+            raise HiveBroken(self._name, "the entries of its log overlap, which those of Windows do not")
+        if marvin32(view[at + _HEADER.size : at + size]) != first:
+            return None
+        pages = []
+        content = at + _HEADER.size + count * _REFERENCE.size
+        for offset, length in _REFERENCE.iter_unpack(view[at + _HEADER.size : content]):
+            if offset + length > bins or content + length > at + size:
+                return None
+            pages.append((offset, view[content : content + length]))
+            content += length
+        return Entry(sequence, flags, bins, tuple(pages)), size
 
 
 def in_order(hive: BaseBlock, logs: Sequence[Log], name: str) -> list[Entry]:

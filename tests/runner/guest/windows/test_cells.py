@@ -6,6 +6,7 @@ Places within records are those of the regf format specification: a key's fields
 from __future__ import annotations
 
 import struct
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -110,6 +111,18 @@ def test_a_value_in_too_few_segments(tmp_path: Path) -> None:
     hive = made_hives.make(tmp_path / "SYSTEM", {"Key": {"Long": (3, data)}}).read_bytes()
     with pytest.raises(HiveBroken, match="20008 bytes in 1 segments"):
         cells.check(hive, "SYSTEM")
+
+
+def test_no_cell_is_copied_to_be_looked_at(tmp_path: Path) -> None:
+    # A record of 24 bytes may name a cell of megabytes: copied each time, a small hive would take hours.
+    hive = made_hives.make(tmp_path / "SYSTEM", {"Key": {"Long": (3, bytes(1 << 19))}}).read_bytes()
+    tracemalloc.start()
+    try:
+        cells.check(hive, "SYSTEM")
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 1 << 17
 
 
 def test_lists_in_lists_in_lists(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from regipy.recovery import apply_transaction_logs
 from Registry.RegistryLog import RegistryLog
 
+from runner.guest.windows.marvin import marvin32
 from runner.guest.windows.refusals import HiveBroken
 from runner.guest.windows.replay import ready
 from tests.runner.guest.windows import made_hives, made_logs
@@ -106,6 +107,16 @@ def test_a_log_with_two_entries(history: History) -> None:
 def test_a_log_that_is_older_than_the_hive_is_left_out(history: History) -> None:
     stale = made_logs.new_log(history.dirty, 3, [history.entry(3, history.third, history.first)])
     assert bins(ready(history.dirty, stale, history.one_log())) == bins(history.third)
+
+
+def test_entries_that_overlap_are_not_hashed_without_end(history: History) -> None:
+    # An entry in every sector, each as long as what remains: a log of 128 MiB would be hashed for years.
+    log = bytearray(made_logs.new_log(history.dirty, 7, [bytes(1 << 14)]))
+    for at in range(512, len(log), 512):
+        head = struct.pack("<4sIIIII8s", b"HvLE", len(log) - at, 0, 200, 4096, 0, bytes(8))
+        log[at : at + 40] = head + marvin32(head)
+    with pytest.raises(HiveBroken, match="overlap"):
+        ready(history.dirty, bytes(log), None)
 
 
 def test_an_empty_log_is_none(history: History) -> None:
