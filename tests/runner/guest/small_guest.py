@@ -17,7 +17,9 @@ SIZE = 64 * MIB
 ROOT_UUID = "0b9f6d1e-7c43-4a52-8f3e-1d2c3b4a5e01"
 DATA_UUID = "0b9f6d1e-7c43-4a52-8f3e-1d2c3b4a5e02"
 KERNEL = "6.1.0-99-amd64"
-BUILTIN = "kernel/drivers/nvme/host/nvme-core.ko\nkernel/drivers/nvme/host/nvme.ko\nkernel/drivers/net/ethernet/amazon/ena/ena.ko\n"
+BUILTIN = "".join(
+    f"kernel/drivers/{name}.ko\n" for name in ("nvme/host/nvme-core", "nvme/host/nvme", "net/ethernet/amazon/ena/ena")
+)
 COMMAND_LINE = (
     f"root=UUID={ROOT_UUID} ro console=tty0 console=ttyS0,115200n8 net.ifnames=0 nvme_core.io_timeout=4294967295"
 )
