@@ -70,7 +70,7 @@ def _packages(nvme: str, ena: str, pv: str | None, agent: Product | None) -> tup
 
 _NEW = _packages(LATEST, LATEST, LATEST, "ec2launch")
 
-# EC2Config, the agent of 2012 R2 and older, is not installed: at its first start it sets a random Administrator password
+# EC2Config, the agent of 2012 R2 and older, is not installed: at its first start it sets a new Administrator password
 # and grows the system volume, and no driver needs it.
 # Windows 11 boots by UEFI alone, which no Xen type does; Server 2025 has no PV drivers. EC2Launch v2 is for servers.
 # A Windows 10 older than Server 2016's kernel is none that Amazon's drivers are made for.
