@@ -12,11 +12,11 @@ from runner.guest.windows.driver import Driver
 from runner.guest.windows.inf import Inf
 from runner.guest.windows.install import Match, Place, Target, drivers_of
 from runner.guest.windows.kit import HOME, Installer, Kit, Payload
+from runner.guest.windows.portable import has_signature, is_amd64
 from runner.guest.windows.releases import Release, Wanted
 from schemas.drivers import LockedPackage, Product
 
 _WORKSTATION, _SERVER = 1, 3  # product types of TargetOSVersion
-_MACHINE_AMD64 = 0x8664  # IMAGE_FILE_MACHINE_AMD64 of the PE format
 # Amazon's PCI vendor, and the class of devices that each package's driver is for.
 _VENDOR = "PCI\\VEN_1D0F&"
 _SERVICE_CLASS = {"nvme": "scsiadapter", "ena": "net"}
@@ -124,10 +124,17 @@ class Contents:
         return [self._payload(driver.archive, member, f"{product}/{_below(member, above)}") for member in members]
 
     def _binary(self, driver: Driver) -> Payload:
-        """The service's own file, checked to be for 64-bit Windows. Raises `ArchiveHostile`."""
+        """The service's own file, checked to be for 64-bit Windows and signed. Raises `ArchiveHostile`.
+
+        "Embedded Signatures in a Driver File": what the boot loader of an x64 Windows loads must have its signature in
+        itself; the catalog beside it is looked at too late, and Windows would stop with 0xc0000428.
+        """
         member = next((each.member for each in driver.files if each.name.lower() == driver.sys.lower()), None)
-        if member is None or not _is_amd64(self._archive(driver.archive).read(member)):
+        data = b"" if member is None else self._archive(driver.archive).read(member)
+        if member is None or not is_amd64(data):
             raise ArchiveHostile(driver.archive, f"{driver.sys} is missing, or no driver of 64-bit Windows")
+        if not has_signature(data):
+            raise ArchiveHostile(driver.archive, f"{driver.sys} is loaded at boot, and has no signature inside it")
         return Payload(driver.archive, member, f"/Windows/System32/drivers/{driver.sys}", self._size(driver, member))
 
     def _size(self, driver: Driver, member: str) -> int:
@@ -170,10 +177,3 @@ def _file_name(member: str) -> str:
 
 def _below(member: str, above: str) -> str:
     return member[len(above) + 1 :] if above else member
-
-
-def _is_amd64(data: bytes) -> bool:
-    """Whether it is a PE file for x64: "MZ", the offset of "PE" at 0x3c, the machine after it (PE format, MS docs)."""
-    header = int.from_bytes(data[0x3C:0x40], "little")
-    machine = int.from_bytes(data[header + 4 : header + 6], "little")
-    return data[:2] == b"MZ" and data[header : header + 4] == b"PE\0\0" and machine == _MACHINE_AMD64

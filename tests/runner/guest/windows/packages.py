@@ -160,9 +160,16 @@ Name = "Amazon Elastic Network Adapter"
 """
 
 
-def portable(machine: int = 0x8664) -> bytes:
-    """The least of a PE file that names its machine: MS-DOS header, e_lfanew, signature, machine."""
-    return b"MZ".ljust(0x3C, b"\0") + struct.pack("<I", 0x40) + b"PE\0\0" + struct.pack("<H", machine) + bytes(64)
+def portable(machine: int = 0x8664, *, signed: bool = True) -> bytes:
+    """The headers of a 64-bit PE file, and a certificate without content ("PE Format": offsets and sizes are there)."""
+    dos = b"MZ".ljust(0x3C, b"\0") + struct.pack("<I", 0x40)
+    coff = b"PE\0\0" + struct.pack("<HHIIIHH", machine, 0, 0, 0, 0, 240, 0x22)
+    directories = bytearray(16 * 8)
+    certificate = struct.pack("<IHH", 24, 0x0200, 2) + b"PKCS #7".ljust(16, b"\0")
+    if signed:
+        struct.pack_into("<II", directories, 4 * 8, len(dos) + len(coff) + 240, len(certificate))
+    optional = struct.pack("<H", 0x20B).ljust(108, b"\0") + struct.pack("<I", 16) + directories
+    return dos + coff + optional + certificate
 
 
 def nvme_inf(version: str = "1.5.0.33", decorations: str = ", NTamd64.6.1", date: str = "07/19/2023") -> str:

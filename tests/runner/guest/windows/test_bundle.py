@@ -210,6 +210,10 @@ BAD = {
         Wanted("nvme", "1.3.2"),
         zipped({**nvme_files("1.3.2.0"), "AWSNVMe/AWSNVMe.sys": b"MZ"}),
     ),
+    "a boot driver without a signature of its own": (
+        Wanted("nvme", "1.3.2"),
+        zipped({**nvme_files("1.3.2.0"), "AWSNVMe/AWSNVMe.sys": portable(signed=False)}),
+    ),
     "no installer": (Wanted("pv", "8.3.5"), zipped({"other.msi": b""})),
     "two installers": (Wanted("pv", "8.3.5"), zipped({"a/AWSPVDriverSetup.msi": b"", "b/awspvdriversetup.MSI": b""})),
     "a path that ends a quoted word of cmd": (Wanted("ena", "2.2.3"), renamed_source("a&b")),
