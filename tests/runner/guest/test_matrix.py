@@ -40,6 +40,9 @@ WINDOWS = {
     (26100, "Server", "ServerDatacenter"): "2025",
     **{(19045, "Client", name): "Windows 10" for name in ("Core", "Professional", "Enterprise", "Education")},
     (22631, "Client", "Professional"): "Windows 11",
+    # "Windows 10 editions" by EditionID: LTSC is EnterpriseS; N is without the media player.
+    **{(19044, "Client", name): "Windows 10" for name in ("EnterpriseS", "EnterpriseSN", "CoreSingleLanguage")},
+    **{(26100, "Client", name): "Windows 11" for name in ("EnterpriseS", "CoreN", "ProfessionalN", "EducationN")},
 }
 NOT_WINDOWS = [
     (6003, "Server", "ServerStandard"),
