@@ -27,6 +27,8 @@ _COMMANDS: dict[Product, tuple[str, str]] = {
 }
 # Paths stand in quotes in a script of cmd: a percent sign or a quote would end what is meant.
 _SAFE_PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9 ._()/-]{0,200}", re.ASCII)
+# Its name is a label of the script, too.
+_SAFE_INF = re.compile(r"[A-Za-z0-9_-]{1,80}\.inf", re.ASCII | re.IGNORECASE)
 
 
 class Contents:
@@ -77,6 +79,7 @@ class Contents:
             if wanted.product == "nvme":
                 boot = drivers
                 boot_files = list(dict.fromkeys(self._binary(driver) for driver in drivers))
+        _check_places(staged)
         return Kit(release.name, boot, tuple(boot_files), tuple(staged), tuple(infs), tuple(installers))
 
     def _archive(self, file: str) -> Archive:
@@ -117,7 +120,9 @@ class Contents:
 
     def _staged(self, product: Product, driver: Driver) -> list[Payload]:
         """All that pnputil needs to add a driver: its INF with its catalog and files, in the archive's own order."""
-        above = driver.inf.rpartition("/")[0]
+        above, _, name = driver.inf.rpartition("/")
+        if not _SAFE_INF.fullmatch(name):
+            raise ArchiveHostile(driver.archive, f"the name {name[:120]!r} has characters that a script may not hold")
         members = dict.fromkeys(
             each for each in (driver.inf, driver.catalog, *(f.member for f in driver.files)) if each
         )
@@ -165,6 +170,15 @@ def versions_in(path: Path) -> tuple[str, ...]:
         infs = [Inf(member, archive.read(member)) for member in archive.members if member.lower().endswith(".inf")]
     lines = [line for inf in infs for line in inf.entries("version", "DriverVer")]
     return tuple(dict.fromkeys(line.value(1) for line in lines if line.value(1)))
+
+
+def _check_places(staged: Sequence[Payload]) -> None:
+    """No two files for one place, as Windows knows names. Raises `ArchiveHostile`."""
+    taken: set[str] = set()
+    for each in staged:
+        if each.path.lower() in taken:
+            raise ArchiveHostile(each.archive, f"two of its files would be {each.path}")
+        taken.add(each.path.lower())
 
 
 def _quality(match: Match) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -96,7 +96,7 @@ def texts(kit: Kit, queue: Queue) -> tuple[TextFile, ...]:
 def _script(kit: Kit, queue: Queue) -> str:
     steps = [_driver(inf, queue.old_pnputil) for inf in kit.infs]
     if queue.leftovers:  # those of the boot drivers, which come first
-        steps.append(_clean_up(queue.leftovers, kit.infs[0]))
+        steps.append(_clean_up(queue.leftovers, [inf for inf in kit.infs if inf.startswith(f"{HOME}/nvme/")]))
     steps += [_installer(each.name, each.command) for each in kit.installers]
     # A program that was not installed by Windows Installer has another name there, and stays.
     steps += [_uninstaller(code) for code in queue.uninstall if _PRODUCT_CODE.fullmatch(code)]
@@ -126,13 +126,14 @@ def _driver(inf: str, old: bool) -> str:
     return _step(_name(inf), f'"%SYS%\\pnputil.exe" {words} >>"%LOG%" 2>&1')
 
 
-def _clean_up(leftovers: Sequence[Leftover], inf: str) -> str:
-    """Remove the stand-ins of a driver package once the driver itself is in the store."""
+def _clean_up(leftovers: Sequence[Leftover], infs: Sequence[str]) -> str:
+    """Remove the stand-ins of driver packages once the drivers themselves are in the store."""
     lines = []
+    installed = "".join(f"if exist {_name(inf)}.done " for inf in infs)
     for each in leftovers:
         key = "\\".join(("HKLM\\SYSTEM", *each.key))
         what = f'/v "{each.value}" /f' if each.value else "/f"
-        lines.append(f'if exist {_name(inf)}.done "%SYS%\\reg.exe" delete "{key}" {what} >>"%LOG%" 2>&1')
+        lines.append(f'{installed}"%SYS%\\reg.exe" delete "{key}" {what} >>"%LOG%" 2>&1')
     return "\n".join((*lines, ""))
 
 
@@ -174,4 +175,6 @@ def _path(payload: str) -> str:
 
 
 def _name(inf: str) -> str:
-    return "driver-" + inf.removeprefix(f"{HOME}/").partition("/")[0]
+    """A name of its own for each INF: a product may have more than one."""
+    product, _, file = inf.removeprefix(f"{HOME}/").partition("/")
+    return f"driver-{product}-{file.rpartition('.')[0].lower()}"

@@ -217,6 +217,20 @@ BAD = {
     "no installer": (Wanted("pv", "8.3.5"), zipped({"other.msi": b""})),
     "two installers": (Wanted("pv", "8.3.5"), zipped({"a/AWSPVDriverSetup.msi": b"", "b/awspvdriversetup.MSI": b""})),
     "a path that ends a quoted word of cmd": (Wanted("ena", "2.2.3"), renamed_source("a&b")),
+    "two files for one place": (
+        Wanted("nvme", "1.3.2"),
+        zipped(
+            {
+                **nvme_files("1.3.2.0"),
+                **{f"b/{name}": data for name, data in nvme_files("1.3.2.0").items()},
+                "b/AWSNVMe/awsnvme.inf": nvme_inf("1.3.2.0").replace("AddService = AWSNVMe", "AddService = B").encode(),
+            }
+        ),
+    ),
+    "an INF whose name is no label of cmd": (
+        Wanted("ena", "2.2.3"),
+        zipped({**ena_files(), "e na.inf": ena_files()["ena.inf"].replace(b"= ena,", b"= ena2,")}),
+    ),
     "an archive that is none": (Wanted("ena", "2.2.3"), b"PK, but no archive"),
 }
 

@@ -4,6 +4,7 @@ That cmd does what the script says is tested apart, in Wine's cmd, where there i
 """
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -11,8 +12,9 @@ from runner.guest.windows.bundle import open_bundle
 from runner.guest.windows.changes import SetValue
 from runner.guest.windows.first_boot import SCRIPT, SERVICE, Queue, service, texts
 from runner.guest.windows.kit import Bundle
+from runner.guest.windows.releases import Wanted
 from runner.guest.windows.storage import Leftover
-from tests.runner.guest.windows.packages import write_bundle
+from tests.runner.guest.windows.packages import every_package, nvme_files, nvme_inf, write_bundle, zipped
 
 TOOLS = "{0E6FE7A9-1B2A-4A0D-A4E5-1F5A7B1F9C11}"
 STUB = (
@@ -55,7 +57,7 @@ def test_a_new_windows_is_told_in_its_own_words(bundle: Bundle) -> None:
     (removal,) = [line for line in script if "/x" in line]
     assert f"msiexec.exe /x {TOOLS} /qn /norestart" in removal and removal.endswith("REBOOT=ReallySuppress")
     deleted = [line for line in script if "DriverDatabase" in line]
-    done = r'if exist driver-nvme.done "%SYS%\reg.exe" delete '
+    done = r'if exist driver-nvme-awsnvme.done "%SYS%\reg.exe" delete '
     database = r"HKLM\SYSTEM\DriverDatabase"
     assert deleted == [
         rf'{done}"{database}\DeviceIds\PCI\VEN_1D0F&DEV_8061" /v "hotadd_awsnvme.inf" /f >>"%LOG%" 2>&1',
@@ -106,12 +108,26 @@ def test_every_jump_has_its_label_and_every_step_its_mark(bundle: Bundle) -> Non
     judged = [line.split()[1:3] for line in script if line.startswith("call :") and line.endswith("%ERRORLEVEL%")]
     assert {name for judge, name in judged if judge != ":result"} == {"pv", f"remove-{TOOLS[1:-1].lower()}"}
     done = [name for _, name in judged]
-    assert done == ["driver-nvme", "driver-ena", "pv", "ec2launch", f"remove-{TOOLS[1:-1].lower()}"]
+    assert done == ["driver-nvme-awsnvme", "driver-ena-ena", "pv", "ec2launch", f"remove-{TOOLS[1:-1].lower()}"]
     assert [line for line in script if line.startswith("if exist") and "goto" in line] == [
         f"if exist {name}.done goto :after-{name}" for name in done
     ]
     removed = [line for line in script if line.startswith("rd /s /q")]
     assert removed == [f'rd /s /q "%HERE%{folder}"' for folder in ("nvme", "ena", "pv", "ec2launch")]
+
+
+def test_two_drivers_of_one_package_are_two_steps(tmp_path: Path) -> None:
+    second = nvme_inf("1.8.1.5", ", NTamd64.10.0").replace("AddService = AWSNVMe", "AddService = Second")
+    nvme = zipped({**nvme_files("1.8.1.5", ", NTamd64.10.0"), "AWSNVMe/second.INF": second.encode()})
+    two = open_bundle(write_bundle(tmp_path, {**every_package(), Wanted("nvme", "latest"): nvme}))
+    script = lines(two, "Windows 11", Queue(False, 1, (), STUB))
+    skipped = [line for line in script if line.startswith("if exist driver-nvme") and "goto" in line]
+    assert skipped == [
+        "if exist driver-nvme-awsnvme.done goto :after-driver-nvme-awsnvme",
+        "if exist driver-nvme-second.done goto :after-driver-nvme-second",
+    ]
+    (removed, *_) = [line for line in script if "DriverDatabase" in line]
+    assert removed.startswith("if exist driver-nvme-awsnvme.done if exist driver-nvme-second.done ")
 
 
 def test_drivers_for_xen_are_insisted_on_where_there_is_xen(bundle: Bundle) -> None:
