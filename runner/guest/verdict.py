@@ -20,9 +20,14 @@ from runner.guest.refusals import (
     WindowsUnlisted,
 )
 from runner.guest.support import default_kernel, row_of
+from runner.guest.windows.volume_refusals import ReleaseUnfit
 from schemas.guests import Boots, WindowsRow, matrix
 
 _NEEDED: dict[Hypervisor, tuple[str, ...]] = {"nitro": ("nvme", "ena"), "xen": ("xen_blkfront", "xen_netfront")}
+# Windows' loaders up to this kernel draw their screen by INT 10h, under UEFI too: they need a firmware with a
+# compatibility module (CSM), which EC2's has not.
+_LAST_WITH_INT10 = (6, 1)
+_NO_INT10 = "its UEFI boot loader needs a BIOS beside it (INT 10h), which EC2's firmware has not"
 HYPERVISORS: tuple[Hypervisor, ...] = ("nitro", "xen")
 
 
@@ -43,6 +48,8 @@ def fitness(facts: GuestFacts, hypervisor: Hypervisor, firmware: Firmware) -> Fi
     """Whether the guest's default kernel (on Windows: the drivers there are for its release) boots on a hypervisor."""
     if (hypervisor, firmware) == ("xen", "uefi"):
         return Fitness(hypervisor, "the guest boots with UEFI, which its machines have not")
+    if firmware == "uefi" and _needs_int10(facts):
+        return Fitness(hypervisor, _NO_INT10)
     row = row_of(facts)
     if facts.os == "windows":
         told: Boots = getattr(row, hypervisor) if isinstance(row, WindowsRow) else "no"
@@ -55,6 +62,11 @@ def fitness(facts: GuestFacts, hypervisor: Hypervisor, firmware: Firmware) -> Fi
     return Fitness(hypervisor, without if missing else "")
 
 
+def _needs_int10(facts: GuestFacts) -> bool:
+    known = facts.windows.registry.release if facts.windows and facts.windows.registry else None
+    return known is not None and known.version <= _LAST_WITH_INT10
+
+
 def check(facts: GuestFacts, options: Options) -> None:
     """Raise the refusal that the matrix or the hypervisors have for a guest whose system was found.
 
@@ -62,6 +74,8 @@ def check(facts: GuestFacts, options: Options) -> None:
     """
     _check_row(facts, options)
     _check_layout(facts)
+    if facts.windows and facts.windows.registry and options.firmware == "uefi" and _needs_int10(facts):
+        raise ReleaseUnfit(facts.product, facts.windows.registry.release.build, _NO_INT10)
     asked = HYPERVISORS if options.firmware == "bios" else HYPERVISORS[:1]
     if options.hypervisor:
         asked = (options.hypervisor,)

@@ -19,6 +19,7 @@ from runner.guest.refusals import (
     values_of,
 )
 from runner.guest.windows.facts import Registry, Release, WindowsFacts
+from runner.guest.windows.volume_refusals import ReleaseUnfit
 from schemas.errors import Refused
 
 ANY, NITRO, XEN = Options("dhcp"), Options("dhcp", hypervisor="nitro"), Options("dhcp", hypervisor="xen")
@@ -135,6 +136,22 @@ def test_windows_is_judged_by_release_and_edition():
     verdict.check(windows(26100, "ServerStandard"), NITRO)
     with pytest.raises(HypervisorUnfit, match="xen"):  # AWS PV drivers: none for Windows Server 2025
         verdict.check(windows(26100, "ServerStandard"), XEN)
+
+
+def test_a_windows_whose_uefi_loader_needs_a_bios_is_for_bios_alone():
+    # 2008 R2's loader calls INT 10h under UEFI too; 2012's does not.
+    for build, version, edition in ((7601, (6, 1), "ServerStandard"), (9200, (6, 2), "ServerStandard")):
+        facts = windows(build, edition)
+        release = replace(facts.windows.registry.release, version=version)
+        facts = replace(facts, windows=WindowsFacts(registry=replace(facts.windows.registry, release=release)))
+        verdict.check(facts, ANY)
+        assert verdict.fitness(facts, "nitro", "bios").boots
+        assert verdict.fitness(facts, "nitro", "uefi").boots is (build == 9200)
+        if build == 9200:
+            verdict.check(facts, replace(ANY, firmware="uefi"))
+        else:
+            with pytest.raises(ReleaseUnfit, match="INT 10h"):
+                verdict.check(facts, replace(ANY, firmware="uefi"))
 
 
 @pytest.mark.parametrize(
