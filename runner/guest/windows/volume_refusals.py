@@ -23,7 +23,7 @@ class VolumeUnsafe(Refused):
         super().__init__(
             f"The Windows volume {device} cannot be written to: {reason}.",
             "On the source: run `powercfg /h off`, then `chkdsk C: /f`, restart it once, shut it down in full "
-            "(`shutdown /s /t 0`), and replicate it then.",
+            "(`shutdown /s /t 0`), and replicate it while it is off: a copy of a running Windows will not do.",
         )
         self.device = device
         self.reason = reason
@@ -82,7 +82,8 @@ class SignaturesUnread(Refused):
     def __init__(self, product: str, updates: str) -> None:
         super().__init__(
             f"{product} cannot verify drivers signed with SHA-2: none of {updates} is installed.",
-            "Install one of these updates on the source first, and restart it.",
+            "Install one of these updates on the source first (KB4474419 also where a monthly rollup brought the same, "
+            "which is not seen), and restart it.",
         )
         self.product = product
         self.updates = updates
