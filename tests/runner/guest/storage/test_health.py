@@ -43,6 +43,9 @@ SIZES = {
     "busy-b": 40,
     "volumes-a": 40,
     "volumes-b": 40,
+    "whole": 40,
+    "parted-a": 40,
+    "parted-b": 40,
     "two-a": 120,
     "two-b": 120,
     "subvolumes": 120,
@@ -98,6 +101,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             g.pvcreate(at[name])
         g.vgcreate("vg00", [at["volumes-a"], at["volumes-b"]])
         g.lvcreate("root", "vg00", 8)
+        g.pvcreate(at["whole"])
+        g.vgcreate("vg-01", [at["whole"]])
+        g.lvcreate("ro-ot", "vg-01", 8)
+        g.md_create("parts", [at["parted-a"], at["parted-b"]], level="raid0")
+        g.part_disk("/dev/md/parts", "gpt")
         g.mkfs_btrfs([at["two-a"], at["two-b"]])
         g.mkfs("btrfs", at["subvolumes"])
         g.mount(at["subvolumes"], "/")
@@ -159,6 +167,12 @@ def test_what_is_found_unfit_is_left_as_it_was(overlays: dict[str, Path], tmp_pa
                 facts[name] = (FileSystem(device, told["TYPE"], told["UUID"], "", "", disk, partition),)
         kernel = appliance.kernel()
         assert re.fullmatch(r"\d+\.\d+\..+", kernel)
+
+        # What udev itself made of the same volumes, whose kernel names are those of the links.
+        made = appliance.tool(["sh", "-c", "cd /dev/disk/by-id && for i in md-* dm-uuid-*; do echo $PWD/$i; done"])
+        links = [link for volume in appliance.volumes() for link in appliance.links(volume)]
+        assert sorted(links) == sorted(made.split())
+        assert sum("-part1" in link for link in links) == 2 and sum("-LVM-" in link for link in links) == 1
 
         health.check_volumes(appliance, facts["raid-a"] + facts["raid-b"])
         (raid,) = [volume for volume in appliance.volumes() if appliance.blkid(volume).get("LABEL") == "mirrored"]
