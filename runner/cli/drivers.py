@@ -10,6 +10,7 @@ import typer
 
 from runner.guest.windows.bundle import LOCK, open_bundle
 from runner.guest.windows.fetch import AMAZON, fetch
+from runner.guest.windows.kit import Kit, Lack
 from runner.guest.windows.releases import RELEASES, Release
 from schemas.drivers import Product
 from schemas.errors import DIFFERENT, DONE
@@ -53,13 +54,22 @@ def check_command(directory: Directory, release: Wants = None) -> int:
     """Check every file against drivers.lock, and say which Windows the bundle serves. Exit code 2: not all of them."""
     bundle = open_bundle(directory)
     asked = [each.name for each in _asked(release)]
-    missing = {lack.release: lack.missing for lack in bundle.lacks if lack.release in asked}
-    drivers = {kit.release: [f"{driver.service} {driver.version}" for driver in kit.boot] for kit in bundle.kits}
+    missing = [lack for lack in bundle.lacks if lack.release in asked]
     typer.echo(f"{directory}: {len(bundle.files) - 1} files, all as {LOCK} pins them.")
     for name in asked:
-        said = f"lacks {missing[name]}" if name in missing else f"complete; boots with {', '.join(drivers[name])}"
-        typer.echo(f"  {name}: {said}")
+        rows = sorted(
+            (each for each in (*bundle.kits, *bundle.lacks) if each.release == name), key=lambda row: row.build
+        )
+        for row in rows:
+            of = name if len(rows) == 1 else f"{name} from build {row.build} on"
+            typer.echo(f"  {of}: {_told(row)}")
     return DIFFERENT if missing else DONE
+
+
+def _told(row: Kit | Lack) -> str:
+    if isinstance(row, Lack):
+        return f"lacks {row.missing}"
+    return f"complete; boots with {', '.join(f'{driver.service} {driver.version}' for driver in row.boot)}"
 
 
 def _asked(names: list[str] | None) -> list[Release]:

@@ -83,7 +83,7 @@ def decide(facts: GuestFacts, options: Options) -> Decision:
     release = _release(registry)
     if options.bundle is None:
         raise BundleUnnamed(facts.product)
-    kit = options.bundle.for_release(release.name)
+    kit = options.bundle.for_release(release.name, registry.release.build)
     files = _files(kit, release, registry)
     changes = (*system_hive.decide(registry, kit.boot), *first_boot.service(registry.control_set))
     sizes = (len(step.content) if isinstance(step.content, bytes) else step.content.size for step in files)

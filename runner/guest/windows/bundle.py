@@ -32,7 +32,7 @@ def read_lock(directory: Path) -> DriversLock:
 
 
 def open_bundle(directory: Path) -> Bundle:
-    """Check every file against the lock and find out what each release takes.
+    """Check every file against the lock and find out what each release takes, in each of its builds.
 
     Raises `BundleMissing`, `ArchiveChanged`, `ArchiveHostile`, `InfBroken` and `DocumentDamaged`.
     """
@@ -42,11 +42,12 @@ def open_bundle(directory: Path) -> Bundle:
     with Contents(directory, lock.packages) as contents:
         kits, lacks = [], []
         for release in RELEASES:
-            missing = contents.missing(release)
-            if missing:
-                lacks.append(Lack(release.name, ", ".join(missing)))
-            else:
-                kits.append(contents.kit(release))
+            for build in contents.builds(release):
+                missing = contents.missing(release, build)
+                if missing:
+                    lacks.append(Lack(release.name, build, ", ".join(missing)))
+                else:
+                    kits.append(contents.kit(release, build))
     return Bundle(str(directory), (LOCK, *(each.file for each in lock.packages)), tuple(kits), tuple(lacks))
 
 

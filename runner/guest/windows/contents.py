@@ -10,13 +10,14 @@ from runner.guest.windows.archive import Archive
 from runner.guest.windows.bundle_refusals import ArchiveHostile, InfBroken
 from runner.guest.windows.driver import Driver
 from runner.guest.windows.inf import Inf
-from runner.guest.windows.install import Match, Place, Target, drivers_of
+from runner.guest.windows.install import Match, Place, Target, builds_of, drivers_of
 from runner.guest.windows.kit import HOME, Installer, Kit, Payload
 from runner.guest.windows.portable import has_signature, is_amd64
 from runner.guest.windows.releases import Release, Wanted
 from schemas.drivers import LockedPackage, Product
 
 _WORKSTATION, _SERVER = 1, 3  # product types of TargetOSVersion
+_BUILDS_MOST = 32  # of one release; Windows 10 had 14 in all
 # Amazon's PCI vendor, and the class of devices that each package's driver is for.
 _VENDOR = "PCI\\VEN_1D0F&"
 _SERVICE_CLASS = {"nvme": "scsiadapter", "ena": "net"}
@@ -47,18 +48,31 @@ class Contents:
         for archive in self._archives.values():
             archive.__exit__()
 
-    def missing(self, release: Release) -> list[str]:
-        """The packages (or the drivers in them) that a release lacks, in words."""
+    def builds(self, release: Release) -> list[int]:
+        """The builds of a release from which on it takes other drivers, its first one to begin with.
+
+        Raises `ArchiveHostile` for more than any package tells apart.
+        """
+        least, greatest = release.builds
+        files = [self._packages[each].file for each in release.packages if self._has_drivers(each)]
+        told = {build for file in files for _, inf in self._parsed(file) for build in builds_of(inf)}
+        found = [least, *sorted(build for build in told if least < build <= greatest)]
+        if len(found) > _BUILDS_MOST:
+            raise ArchiveHostile(", ".join(files), f"they tell {len(found)} builds of {release.name} apart")
+        return found
+
+    def missing(self, release: Release, build: int) -> list[str]:
+        """The packages (or the drivers in them) that a release lacks in that build, in words."""
         said = []
         for wanted in release.packages:
             if wanted not in self._packages:
                 said.append(f"{wanted.product} {wanted.version}")
-            elif wanted.product in _SERVICE_CLASS and not self._drivers(wanted, release):
+            elif wanted.product in _SERVICE_CLASS and not self._drivers(wanted, release, build):
                 said.append(f"a driver for it in {self._packages[wanted].file}")
         return said
 
-    def kit(self, release: Release) -> Kit:
-        """What a release takes; nothing of it is missing."""
+    def kit(self, release: Release, build: int) -> Kit:
+        """What a release takes in that build; nothing of it is missing."""
         boot: tuple[Driver, ...] = ()
         boot_files: list[Payload] = []
         staged: list[Payload] = []
@@ -71,7 +85,7 @@ class Contents:
                 staged.append(payload)
                 installers.append(installer)
                 continue
-            drivers = self._drivers(wanted, release)
+            drivers = self._drivers(wanted, release, build)
             for driver in drivers:
                 files = self._staged(wanted.product, driver)
                 staged += [each for each in files if each not in staged]
@@ -80,7 +94,7 @@ class Contents:
                 boot = drivers
                 boot_files = list(dict.fromkeys(self._binary(driver) for driver in drivers))
         _check_places(staged)
-        return Kit(release.name, boot, tuple(boot_files), tuple(staged), tuple(infs), tuple(installers))
+        return Kit(release.name, build, boot, tuple(boot_files), tuple(staged), tuple(infs), tuple(installers))
 
     def _archive(self, file: str) -> Archive:
         if file not in self._archives:
@@ -96,9 +110,12 @@ class Contents:
             )
         return self._infs[file]
 
-    def _drivers(self, wanted: Wanted, release: Release) -> tuple[Driver, ...]:
-        """The best driver for each service that a package has for a release."""
-        target = Target(*release.nt, release.builds[0], _WORKSTATION if release.client else _SERVER)
+    def _has_drivers(self, wanted: Wanted) -> bool:
+        return wanted in self._packages and wanted.product in _SERVICE_CLASS
+
+    def _drivers(self, wanted: Wanted, release: Release, build: int) -> tuple[Driver, ...]:
+        """The best driver for each service that a package has for a release in that build."""
+        target = Target(*release.nt, build, _WORKSTATION if release.client else _SERVER)
         file = self._packages[wanted].file
         best: dict[str, Match] = {}
         faults = []

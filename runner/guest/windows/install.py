@@ -80,6 +80,17 @@ def drivers_of(inf: Inf, place: Place, target: Target) -> tuple[Match, ...]:
     return tuple(found)
 
 
+def builds_of(inf: Inf) -> frozenset[int]:
+    """The build numbers from which on an INF has other models for a Windows."""
+    fields = [
+        match["rest"].split(".")
+        for maker in inf.lines("manufacturer")
+        for text in maker.values[1:]
+        if (match := _TARGET.fullmatch(text.strip().lower())) is not None and match["rest"]
+    ]
+    return frozenset(int(rest[4]) for rest in fields if len(rest) == 5 and rest[4].isdecimal() and len(rest[4]) < 10)
+
+
 def _models(inf: Inf, target: Target) -> Iterator[_Model]:
     """The devices of the best models section that each maker has."""
     for maker in inf.lines("manufacturer"):

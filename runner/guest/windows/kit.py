@@ -33,13 +33,15 @@ class Installer:
 
 @dataclass(frozen=True)
 class Kit:
-    """All of it for one release. `boot` are written with their registry keys, their files being `boot_files`.
+    """All of it for one release, from the build `build` on, until another kit of the release has a higher one.
 
-    `staged` is what the first boot needs, below `HOME`. `infs` are paths (in the guest, among `staged`) of drivers that
-    the first boot adds to the driver store, the boot drivers' first; `installers` are run after them, in order.
+    `boot` are written with their registry keys, their files being `boot_files`. `staged` is what the first boot needs,
+    below `HOME`. `infs` are paths (in the guest, among `staged`) of drivers that the first boot adds to the driver
+    store, the boot drivers' first; `installers` are run after them, in order.
     """
 
     release: str
+    build: int
     boot: tuple[Driver, ...]
     boot_files: tuple[Payload, ...]
     staged: tuple[Payload, ...]
@@ -49,9 +51,10 @@ class Kit:
 
 @dataclass(frozen=True)
 class Lack:
-    """What is missing for a release, in words."""
+    """What is missing for a release from a build on, in words."""
 
     release: str
+    build: int
     missing: str
 
 
@@ -67,10 +70,11 @@ class Bundle:
     kits: tuple[Kit, ...]
     lacks: tuple[Lack, ...]
 
-    def for_release(self, release: str) -> Kit:
-        """What a release takes. Raises `BundleIncomplete`."""
-        kit = next((each for each in self.kits if each.release == release), None)
-        if kit is None:
-            lack = next((each.missing for each in self.lacks if each.release == release), "it knows no such Windows")
-            raise BundleIncomplete(self.directory, release, lack)
-        return kit
+    def for_release(self, release: str, build: int) -> Kit:
+        """What a release takes in that build. Raises `BundleIncomplete`."""
+        known = [each for each in (*self.kits, *self.lacks) if each.release == release and each.build <= build]
+        found = max(known, key=lambda each: each.build, default=None)
+        if not isinstance(found, Kit):
+            missing = "it knows no such Windows" if found is None else found.missing
+            raise BundleIncomplete(self.directory, release, missing)
+        return found

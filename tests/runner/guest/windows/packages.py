@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from runner.guest.windows.bundle import LOCK
+from runner.guest.windows.kit import Bundle, Kit
 from runner.guest.windows.releases import RELEASES, Wanted
 from schemas.document import write_document
 from schemas.drivers import DriversLock, LockedPackage
@@ -228,6 +229,11 @@ def package(wanted: Wanted) -> bytes:
 
 def every_package() -> dict[Wanted, bytes]:
     return {wanted: package(wanted) for release in RELEASES for wanted in release.packages}
+
+
+def kit_of(bundle: Bundle, release: str) -> Kit:
+    """What the newest build of a release takes."""
+    return bundle.for_release(release, next(each.builds[1] for each in RELEASES if each.name == release))
 
 
 def write_bundle(directory: Path, packages: Mapping[Wanted, bytes] | None = None) -> Path:

@@ -20,6 +20,7 @@ from schemas.document import DocumentDamaged, structure, unstructure
 from tests.runner.guest.windows.packages import (
     ena_files,
     every_package,
+    kit_of,
     nvme_files,
     nvme_inf,
     portable,
@@ -104,7 +105,7 @@ def test_each_package_is_where_amazon_puts_it() -> None:
 
 @pytest.mark.parametrize("release", TAKEN)
 def test_a_whole_bundle_serves_every_windows(bundle: Bundle, release: str) -> None:
-    kit = bundle.for_release(release)
+    kit = kit_of(bundle, release)
     nvme, _, pv, agent = TAKEN[release]
     assert [(driver.service, driver.sys) for driver in kit.boot] == [("AWSNVMe", "AWSNVMe.sys")]
     assert kit.boot[0].version.startswith("1.8.1." if nvme == "latest" else f"{nvme}.")
@@ -138,28 +139,50 @@ def test_what_is_missing_is_named_with_the_command_that_fetches_it(tmp_path: Pat
     bundle = open_bundle(write_bundle(tmp_path, some))
     assert {kit.release for kit in bundle.kits} == {"Windows Server 2025", "Windows 11"}
     with pytest.raises(BundleIncomplete) as caught:
-        bundle.for_release("Windows Server 2012")
+        kit_of(bundle, "Windows Server 2012")
     assert caught.value.missing == "pv 8.4.3"
     assert f"hotadd drivers fetch {tmp_path}" in caught.value.hint and caught.value.exit_code == 3
     with pytest.raises(BundleIncomplete):
-        bundle.for_release("Windows XP")
+        bundle.for_release("Windows XP", 2600)
 
 
 def test_a_package_without_a_driver_for_that_windows_counts_as_missing(tmp_path: Path) -> None:
     packages = every_package()
     packages[Wanted("nvme", "latest")] = zipped(nvme_files("1.9.0.1", ", NTamd64.10.0...17763"))
     bundle = open_bundle(write_bundle(tmp_path, packages))
-    assert {lack.release: lack.missing for lack in bundle.lacks} == {
-        name: "a driver for it in nvme-latest.zip"
-        for name in ("Windows Server 2016", "Windows Server 1709", "Windows Server 1803", "Windows 10")
-    }
+    lacking = ("Windows Server 2016", "Windows Server 1709", "Windows Server 1803", "Windows 10")
+    assert {lack.release for lack in bundle.lacks} == set(lacking)
+    assert {lack.missing for lack in bundle.lacks} == {"a driver for it in nvme-latest.zip"}
+    assert bundle.for_release("Windows 10", 17763).boot[0].version == "1.9.0.1"
+    with pytest.raises(BundleIncomplete):
+        bundle.for_release("Windows 10", 17762)
+
+
+@pytest.mark.parametrize(("build", "version"), [(14393, 1), (16298, 1), (16299, 2), (18363, 2), (19041, 3), (19045, 3)])
+def test_a_guest_takes_the_drivers_of_its_own_build(tmp_path: Path, build: int, version: int) -> None:
+    """Windows 10 is many builds; a models section for 10.0...16299 is for those from 16299 on alone."""
+    files = [
+        nvme_files(f"1.9.0.{number}", f", NTamd64.10.0...{least}")
+        for number, least in ((1, 14393), (2, 16299), (3, 19041))
+    ]
+    moved = {f"{number}/{name}": data for number, each in enumerate(files) for name, data in each.items()}
+    packages = {**every_package(), Wanted("nvme", "latest"): zipped(moved)}
+    kit = open_bundle(write_bundle(tmp_path, packages)).for_release("Windows 10", build)
+    assert kit.boot[0].version == f"1.9.0.{version}"
+
+
+def test_a_package_that_tells_more_builds_apart_than_there_are_is_refused(tmp_path: Path) -> None:
+    many = "".join(f", NTamd64.10.0...{build}" for build in range(15000, 15100))
+    packages = {**every_package(), Wanted("nvme", "latest"): zipped(nvme_files("1.9.0.1", many))}
+    with pytest.raises(ArchiveHostile, match="builds of Windows 10 apart"):
+        open_bundle(write_bundle(tmp_path, packages))
 
 
 def test_of_two_infs_the_better_one_is_taken(tmp_path: Path) -> None:
     old = {f"w7/{name.rpartition('/')[2]}": data for name, data in nvme_files("9.0.0.1").items()}
     packages = every_package()
     packages[Wanted("nvme", "latest")] = zipped({**old, **nvme_files("1.9.0.1", ", NTamd64.10.0")})
-    (driver,) = open_bundle(write_bundle(tmp_path, packages)).for_release("Windows Server 2019").boot
+    (driver,) = kit_of(open_bundle(write_bundle(tmp_path, packages)), "Windows Server 2019").boot
     assert (driver.version, driver.inf) == ("1.9.0.1", "AWSNVMe/awsnvme.inf")
 
 
@@ -176,9 +199,8 @@ def test_a_driver_for_something_else_is_not_taken_along(tmp_path: Path, change: 
     other = nvme_inf("1.5.1.99").replace("AddService = AWSNVMe", "AddService = other").replace("1d0f", "1D0F")
     other = other.replace(*change)
     nvme = zipped({**nvme_files("1.5.1.33"), "AWSNVMe/other.inf": other.encode()})
-    kit = open_bundle(write_bundle(tmp_path, {**every_package(), Wanted("nvme", "1.5.1"): nvme})).for_release(
-        "Windows Server 2012 R2"
-    )
+    bundle = open_bundle(write_bundle(tmp_path, {**every_package(), Wanted("nvme", "1.5.1"): nvme}))
+    kit = kit_of(bundle, "Windows Server 2012 R2")
     assert [driver.service for driver in kit.boot] == ["AWSNVMe"] and len(kit.infs) == 2
 
 
@@ -186,7 +208,7 @@ def test_what_two_drivers_share_is_staged_once(tmp_path: Path) -> None:
     second = nvme_inf("1.5.1.33").replace("AddService = AWSNVMe", "AddService = Second")
     nvme = zipped({**nvme_files("1.5.1.33"), "AWSNVMe/second.inf": second.encode()})
     bundle = open_bundle(write_bundle(tmp_path, {**every_package(), Wanted("nvme", "1.5.1"): nvme}))
-    kit = bundle.for_release("Windows Server 2012")
+    kit = kit_of(bundle, "Windows Server 2012")
     assert [driver.service for driver in kit.boot] == ["AWSNVMe", "Second"] and len(kit.infs) == 3
     assert len(kit.boot_files) == 1
     staged = [payload.path for payload in kit.staged]
@@ -244,7 +266,7 @@ def test_a_package_that_is_none_is_refused_though_the_lock_pins_it(name: str, tm
 def test_a_folder_above_the_inf_does_not_reach_the_script(tmp_path: Path) -> None:
     above = zipped({"a%PATH%/" + name: data for name, data in ena_files("2.2.3.0").items()})
     bundle = open_bundle(write_bundle(tmp_path, {**every_package(), Wanted("ena", "2.2.3"): above}))
-    assert bundle.for_release("Windows Server 2008 R2").infs[1] == "/Windows/hotadd/ena/ena.inf"
+    assert kit_of(bundle, "Windows Server 2008 R2").infs[1] == "/Windows/hotadd/ena/ena.inf"
 
 
 def test_a_broken_inf_counts_only_where_no_other_serves(tmp_path: Path) -> None:

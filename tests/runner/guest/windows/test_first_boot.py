@@ -14,7 +14,7 @@ from runner.guest.windows.first_boot import SCRIPT, SERVICE, Queue, service, tex
 from runner.guest.windows.kit import Bundle
 from runner.guest.windows.releases import Wanted
 from runner.guest.windows.storage import Leftover
-from tests.runner.guest.windows.packages import every_package, nvme_files, nvme_inf, write_bundle, zipped
+from tests.runner.guest.windows.packages import every_package, kit_of, nvme_files, nvme_inf, write_bundle, zipped
 
 TOOLS = "{0E6FE7A9-1B2A-4A0D-A4E5-1F5A7B1F9C11}"
 STUB = (
@@ -29,7 +29,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 
 def lines(bundle: Bundle, release: str, queue: Queue) -> list[str]:
-    text = next(file.text for file in texts(bundle.for_release(release), queue) if file.path == SCRIPT)
+    text = next(file.text for file in texts(kit_of(bundle, release), queue) if file.path == SCRIPT)
     assert text.isascii() and "{{" not in text and text.count("\n") == text.count("\r\n")
     return text.split("\r\n")
 
@@ -140,13 +140,13 @@ def test_drivers_for_xen_are_insisted_on_where_there_is_xen(bundle: Bundle) -> N
 
 
 def test_the_agent_leaves_the_password_and_the_disk_alone(bundle: Bundle) -> None:
-    files = {file.path: file.text for file in texts(bundle.for_release("Windows Server 2019"), Queue(False, 1))}
+    files = {file.path: file.text for file in texts(kit_of(bundle, "Windows Server 2019"), Queue(False, 1))}
     (path,) = set(files) - {SCRIPT}
     assert path == "/Windows/hotadd/agent-config.yml"
     assert "startSsm" in files[path] and not re.search("setAdminAccount|extendRootPartition", files[path])
     placed = files[SCRIPT].index("agent-config.yml")
     assert placed < files[SCRIPT].index("AmazonEC2Launch.msi")
-    assert {file.path for file in texts(bundle.for_release("Windows Server 2012"), Queue(True, 1))} == {SCRIPT}
+    assert {file.path for file in texts(kit_of(bundle, "Windows Server 2012"), Queue(True, 1))} == {SCRIPT}
 
 
 def test_what_is_no_product_code_does_not_reach_the_script(bundle: Bundle) -> None:
@@ -157,7 +157,7 @@ def test_what_is_no_product_code_does_not_reach_the_script(bundle: Bundle) -> No
 @pytest.mark.parametrize("name", ['a" & calc & "', "%PATH%", "a\nb", ""])
 def test_what_would_end_its_line_is_no_leftover(bundle: Bundle, name: str) -> None:
     with pytest.raises(ValueError, match="no name for a line"):
-        texts(bundle.for_release("Windows 10"), Queue(False, 1, (), (Leftover(("DriverDatabase", name)),)))
+        texts(kit_of(bundle, "Windows 10"), Queue(False, 1, (), (Leftover(("DriverDatabase", name)),)))
 
 
 def test_the_service_starts_the_script_and_hurts_no_boot() -> None:

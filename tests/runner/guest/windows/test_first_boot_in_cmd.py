@@ -16,7 +16,7 @@ import pytest
 from runner.guest.windows.bundle import open_bundle
 from runner.guest.windows.first_boot import SCRIPT, Queue, texts
 from runner.guest.windows.kit import HOME
-from tests.runner.guest.windows.packages import write_bundle
+from tests.runner.guest.windows.packages import kit_of, write_bundle
 
 WINE = shutil.which("wine")
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(WINE is None, reason="wine is not installed")]
@@ -40,7 +40,7 @@ class Machine:
 
     def convert(self, bundle: Path, release: str, code: str, *, xen: bool) -> None:
         """`code` is what every driver and installer ends with; `xen` what the firmware says of the machine."""
-        kit = open_bundle(bundle).for_release(release)
+        kit = kit_of(open_bundle(bundle), release)
         for directory in (self.home, self.calls.parent):
             shutil.rmtree(directory, ignore_errors=True)
             directory.mkdir()
