@@ -95,6 +95,19 @@ class LockDiffers(IntegrityViolated):
         self.found = found
 
 
+class PinDiffers(Refused):
+    """A version is asked for, and the bundle's lock pins another."""
+
+    def __init__(self, product: str, version: str, url: str) -> None:
+        super().__init__(
+            f"{product} {version} is asked for, and drivers.lock pins {url}.",
+            "Take the version that you name with --update, or leave it out to keep the locked one.",
+        )
+        self.product = product
+        self.version = version
+        self.url = url
+
+
 class MirrorUnsafe(Refused):
     """Drivers would come from a place that anybody on the way could change."""
 

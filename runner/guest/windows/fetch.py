@@ -23,6 +23,7 @@ from runner.guest.windows.bundle_refusals import (
     FetchFailed,
     LockDiffers,
     MirrorUnsafe,
+    PinDiffers,
     VersionSkipped,
 )
 from runner.guest.windows.contents import versions_in
@@ -50,8 +51,8 @@ def fetch(
     """Make the bundle hold all that is wanted; what it holds already and its lock pins is not fetched again.
 
     `pins` give versions to take for "latest". With `update` a package may be another than the locked one. `said` gets a
-    line a package. Raises `MirrorUnsafe`, `FetchFailed`, `LockDiffers`, `VersionSkipped`, `ArchiveHostile`, and what
-    `read_lock` and `verify` raise.
+    line a package. Raises `MirrorUnsafe`, `FetchFailed`, `LockDiffers`, `PinDiffers`, `VersionSkipped`,
+    `ArchiveHostile`, and what `read_lock` and `verify` raise.
     """
     _check_mirror(mirror)
     directory.mkdir(parents=True, exist_ok=True)
@@ -60,6 +61,9 @@ def fetch(
         version = (pins or {}).get(each.product, LATEST) if each.version == LATEST else each.version
         url = f"{mirror.rstrip('/')}/{Wanted(each.product, version).path}"
         locked = packages.get(each.file)
+        pinned = locked is not None and version != LATEST and each.version == LATEST
+        if pinned and not update and locked is not None and not locked.url.endswith(Wanted(each.product, version).path):
+            raise PinDiffers(each.product, version, locked.url)
         if locked is not None and not update and (directory / each.file).exists():
             verify(directory / each.file, locked)
             said(f"{each.file}: already there, as {LOCK} pins it.")

@@ -16,6 +16,7 @@ from runner.guest.windows.bundle_refusals import (
     FetchFailed,
     LockDiffers,
     MirrorUnsafe,
+    PinDiffers,
     VersionSkipped,
 )
 from runner.guest.windows.fetch import fetch
@@ -113,6 +114,17 @@ def test_a_pinned_version_takes_the_latest_s_place(server: Server, tmp_path: Pat
     (package,) = fetch(tmp_path, [NVME], mirror=server.url, pins={"nvme": "1.7.0"}).packages
     assert (package.wanted, package.file) == ("latest", "nvme-latest.zip")
     assert package.url.endswith("/NVMe/1.7.0/AWSNVMe.zip")
+
+
+def test_another_version_than_the_locked_one_takes_an_update(server: Server, tmp_path: Path) -> None:
+    server.files["/ec2-windows-drivers-downloads/NVMe/1.7.0/AWSNVMe.zip"] = zipped(nvme_files("1.7.0.9"))
+    lock = fetch(tmp_path, [NVME], mirror=server.url)
+    with pytest.raises(PinDiffers) as caught:
+        fetch(tmp_path, [NVME], mirror=server.url, pins={"nvme": "1.7.0"})
+    assert "--update" in caught.value.hint and caught.value.exit_code == 3 and read_lock(tmp_path) == lock
+    (package,) = fetch(tmp_path, [NVME], mirror=server.url, pins={"nvme": "1.7.0"}, update=True).packages
+    assert package.url.endswith("/NVMe/1.7.0/AWSNVMe.zip")
+    assert fetch(tmp_path, [NVME], mirror=server.url, pins={"nvme": "1.7.0"}) == read_lock(tmp_path)
 
 
 def test_a_directory_is_a_mirror_too(server: Server, tmp_path: Path) -> None:
