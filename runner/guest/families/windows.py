@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runner.guest.edits import Decision, Note
+from runner.guest.edits import KEPT, Decision, Note
 from runner.guest.facts import GuestFacts, Options
 from runner.guest.refusals import NoSpace
 from runner.guest.windows import first_boot, storage, system_hive, volume
@@ -140,10 +140,12 @@ def _directories(files: list[PutFile]) -> list[PutDirectory]:
 
 def _loader(found: WindowsFacts) -> list[WindowsStep]:
     esp = found.esp
-    if esp is not None and esp.fallback:
+    if esp is not None and esp.fallback and not esp.foreign:
         return []
     if esp is None or not esp.loader:
         raise LoaderMissing(f"{LOADER} and {FALLBACK}")
     if esp.free < esp.loader_bytes + _MIB:
         raise NoSpace("the EFI system partition", esp.free, esp.loader_bytes + _MIB)
-    return [CopyLoader(esp.device, esp.loader, FALLBACK, "EC2's firmware starts with no boot entries of its own")]
+    kept = FALLBACK + KEPT if esp.foreign else ""
+    why = "EC2's firmware starts with no boot entries of its own"
+    return [CopyLoader(esp.device, esp.loader, FALLBACK, why, kept)]

@@ -86,7 +86,8 @@ class Volume:
 class SystemPartition:
     """The EFI system partition. `loader` is Windows' own boot loader on it, as its names are spelled there.
 
-    `loader_bytes` is its size, `fallback` whether \\EFI\\Boot\\bootx64.efi is there, `free` the bytes that are free.
+    `loader_bytes` is its size, `fallback` whether \\EFI\\Boot\\bootx64.efi is there, `free` the bytes that are free,
+    `foreign` whether that file is another than Windows' own loader (GRUB's, or a stale one).
     """
 
     device: str
@@ -94,6 +95,7 @@ class SystemPartition:
     loader_bytes: int
     fallback: bool
     free: int
+    foreign: bool = False
 
 
 @dataclass(frozen=True)

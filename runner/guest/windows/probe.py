@@ -45,7 +45,7 @@ def probe(appliance: Appliance, facts: GuestFacts, root: FileSystem, boot_disk: 
     )
     if found.volume is not None and volume.fault(found.volume):
         return replace(facts, windows=found)
-    found = replace(found, esp=_system_partition(appliance, facts.file_systems, boot_disk))
+    found = replace(found, esp=system_partition(appliance, facts.file_systems, boot_disk))
     appliance.mount(root.device, "/")
     free, size = appliance.space("/")
     with TemporaryDirectory() as scratch:
@@ -74,19 +74,29 @@ def _volume(appliance: Appliance, device: str) -> Volume:
     return volume.state(device, said, signature)
 
 
-def _system_partition(
+def system_partition(
     appliance: Appliance, file_systems: tuple[FileSystem, ...], boot_disk: int
 ) -> SystemPartition | None:
+    """The one with Windows' loader; where none has it, the first that a firmware without boot entries starts from."""
+    candidate = None
     for fs in file_systems:
         if fs.type != "vfat" or fs.disk != boot_disk or not appliance.can_mount(fs.device):
             continue
         loader, fallback = ntfs.find(appliance, LOADER), ntfs.find(appliance, FALLBACK)
         free, _ = appliance.space("/")
         size = (appliance.size(loader.path) or 0) if loader.kind == "file" else 0
+        there = fallback.kind == "file"
+        foreign = bool(size) and there and not _same(appliance, loader.path, fallback.path)
         appliance.unmount_all()
-        if size or fallback.kind == "file":
-            return SystemPartition(fs.device, loader.path if size else "", size, fallback.kind == "file", free)
-    return None
+        if size:
+            return SystemPartition(fs.device, loader.path, size, there, free, foreign)
+        if there and candidate is None:
+            candidate = SystemPartition(fs.device, "", 0, True, free)
+    return candidate
+
+
+def _same(appliance: Appliance, one: str, other: str) -> bool:
+    return appliance.size(one) == appliance.size(other) and appliance.digest(one) == appliance.digest(other)
 
 
 def _dynamic(appliance: Appliance, file_systems: tuple[FileSystem, ...]) -> tuple[int, ...]:

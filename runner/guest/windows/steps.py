@@ -52,12 +52,16 @@ class EditHive:
 
 @dataclass(frozen=True)
 class CopyLoader:
-    """A copy of a file on the EFI system partition, `device`, for a firmware that has lost its boot entries."""
+    """A copy of a file on the EFI system partition, `device`, for a firmware that has lost its boot entries.
+
+    With `kept` another file that is there is first renamed to that, unless an earlier one was.
+    """
 
     device: str
     path: str
     to: str
     why: str
+    kept: str = ""
 
 
 WindowsStep = PutDirectory | PutFile | EditHive | CopyLoader
@@ -81,8 +85,9 @@ def action(step: WindowsStep) -> str:
             return f"written, {size} bytes, {_READERS[access]}"
         case EditHive(_, key, changes):
             return "\\".join(key) + ": " + _told(changes)
-        case CopyLoader(_, path, _, _):
-            return f"copied from {path} on the EFI system partition"
+        case CopyLoader(_, path, _, _, kept):
+            old = f", the old one kept as {kept}" if kept else ""
+            return f"copied from {path} on the EFI system partition{old}"
 
 
 _READERS: dict[Access, str] = {

@@ -118,6 +118,8 @@ def _copy_loader(appliance: Appliance, step: CopyLoader, root: str) -> None:
     place = ntfs.find(appliance, step.to)
     for at in range(1, len(place.missing)):
         appliance.make_directory("/".join(place.path.split("/")[: -len(place.missing) + at]))
+    if step.kept and not place.missing and (aside := ntfs.find(appliance, step.kept)).missing:
+        appliance.rename(place.path, aside.path)
     appliance.copy(step.path, place.path)
     if appliance.digest(place.path) != appliance.digest(step.path):
         raise FileNotKept(place.path)

@@ -147,7 +147,9 @@ def test_an_inspection_knows_no_bundle_and_says_that_one_is_needed():
     assert "drivers fetch" in told.advice[0] and "source.firmware: uefi" in told.advice[1]
     assert told.boot_loaders == ("Windows Boot Manager (/EFI/Microsoft/Boot/bootmgfw.efi)",)
     refused = describe(facts(OLD_FOUND), [])
-    assert not refused.supported and "SHA-2" in refused.reasons[0] and "updates" in refused.advice[0]
+    assert not refused.supported and "SHA-2" in refused.reasons[0] and "KB4474419 also where" in refused.advice[0]
+    running = describe(facts(replace(FOUND, volume=Volume(C, False, True, ""), registry=None)), [])
+    assert "a copy of a running Windows will not do" in running.advice[0]
 
 
 def test_a_policy_that_forbids_new_devices_is_lifted_for_the_boot_and_told(bundle):
@@ -181,6 +183,14 @@ def test_files_come_before_the_hive_that_names_them_and_the_loader_with_uefi_alo
         facts(replace(FOUND, esp=replace(ESP, fallback=True))), Options("keep", "windows", "uefi", bundle=bundle)
     )
     assert there.steps == bios
+
+
+def test_another_loader_than_windows_own_gives_way_and_is_kept(bundle):
+    grub = facts(replace(FOUND, esp=replace(ESP, fallback=True, foreign=True)))
+    steps = table.decide(grub, Options("keep", bundle=bundle, firmware="uefi")).steps
+    [loader] = [step for step in steps if isinstance(step, CopyLoader)]
+    assert (loader.to, loader.kept) == ("/EFI/Boot/bootx64.efi", "/EFI/Boot/bootx64.efi.hotadd")
+    assert record(loader).action.endswith("the old one kept as /EFI/Boot/bootx64.efi.hotadd")
 
 
 def test_drivers_are_read_by_users_and_what_runs_as_system_by_administrators_alone(bundle):

@@ -264,7 +264,8 @@ def test_the_loader_that_needs_no_boot_entry(guests):
     }
     assert {path.lower(): content for path, content in guests["2025"].esp.items()} == {
         original.lower(): LOADER,
-        copy.lower(): b"a",
+        copy.lower(): LOADER,  # another one (b"a") was there: GRUB's, say
+        f"{copy.lower()}.hotadd": b"a",
     }
     assert [edit.path for edit in guests["2019"].edits if "EFI" in edit.path] == [copy]
 
