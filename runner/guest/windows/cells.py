@@ -96,7 +96,7 @@ def check(hive: bytes, name: str) -> None:
 def _security(cells: _Cells, at: int) -> None:
     _, _, after, before = struct.unpack_from("<2sHII", cells.share(at, 20))
     for place in (at, after, before):  # the neighbours in the list of all of them, which hivex joins when one goes
-        if cells.share(place, 20)[:2] != b"sk":
+        if bytes(cells.share(place, 20)[:2]) != b"sk":
             raise cells.broken(place, "is no security record")
 
 
@@ -123,7 +123,7 @@ def _values(cells: _Cells, listed: int, count: int) -> None:
             raise cells.broken(at, "is no value where one must be")
         if size & _IN_PLACE:
             continue
-        if size > _BIG and cells.share(data, 8)[:2] == b"db":
+        if size > _BIG and bytes(cells.share(data, 8)[:2]) == b"db":
             _segments(cells, data, size)
         else:
             cells.take(data, size)
