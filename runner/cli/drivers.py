@@ -56,10 +56,9 @@ def check_command(directory: Directory, release: Wants = None) -> int:
     asked = [each.name for each in _asked(release)]
     missing = [lack for lack in bundle.lacks if lack.release in asked]
     typer.echo(f"{directory}: {len(bundle.files) - 1} files, all as {LOCK} pins them.")
+    known: list[Kit | Lack] = [*bundle.kits, *bundle.lacks]
     for name in asked:
-        rows = sorted(
-            (each for each in (*bundle.kits, *bundle.lacks) if each.release == name), key=lambda row: row.build
-        )
+        rows = sorted((each for each in known if each.release == name), key=lambda row: row.build)
         for row in rows:
             of = name if len(rows) == 1 else f"{name} from build {row.build} on"
             typer.echo(f"  {of}: {_told(row)}")

@@ -72,7 +72,8 @@ class Bundle:
 
     def for_release(self, release: str, build: int) -> Kit:
         """What a release takes in that build. Raises `BundleIncomplete`."""
-        known = [each for each in (*self.kits, *self.lacks) if each.release == release and each.build <= build]
+        rows: list[Kit | Lack] = [*self.kits, *self.lacks]
+        known = [each for each in rows if each.release == release and each.build <= build]
         found = max(known, key=lambda each: each.build, default=None)
         if not isinstance(found, Kit):
             missing = "it knows no such Windows" if found is None else found.missing
