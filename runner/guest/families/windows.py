@@ -33,7 +33,8 @@ from runner.guest.windows.volume_refusals import (
 )
 
 _MIB = 1024 * 1024
-_HIVE_ROOM = 16 * _MIB  # what a SYSTEM hive grows by, and the first boot's logs
+# pnputil copies drivers into the driver store, installers unpack; the SYSTEM hive grows, and the first boot has logs.
+_COPIES, _ROOM = 2, 256 * _MIB
 _ARCHITECTURE = "amd64"
 _SHA1_ONLY = (6, 1)
 
@@ -89,7 +90,7 @@ def decide(facts: GuestFacts, options: Options) -> Decision:
     sizes = (len(step.content) if isinstance(step.content, bytes) else step.content.size for step in files)
     return Decision(
         (*_directories(files), *files, *loader, *by_key(SYSTEM, changes), *notes(registry)),
-        needs=(("/", sum(sizes) + _HIVE_ROOM),),
+        needs=(("/", _COPIES * sum(sizes) + _ROOM),),
     )
 
 

@@ -60,7 +60,7 @@ def build(directory: Path, disks: Mapping[str, Disk]) -> tuple[dict[str, Path], 
     g = guestfs.GuestFS(python_return_dict=True)
     for name, path in paths.items():
         with path.open("wb") as file:
-            file.truncate((136 if disks[name].firmware == "uefi" else 88) * MIB)
+            file.truncate((456 if disks[name].firmware == "uefi" else 408) * MIB)
         g.add_drive_opts(str(path), format="raw", cachemode="unsafe")
     g.set_backend("direct")
     g.set_backend_setting("force_tcg", "1")

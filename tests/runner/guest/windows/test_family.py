@@ -223,6 +223,17 @@ def test_the_hive_s_changes_are_in_the_current_control_set_and_told_key_by_key(b
 def test_the_space_for_all_of_it_is_there_first(bundle):
     with pytest.raises(NoSpace, match="^/ in the guest"):
         table.decide(facts(free=16 * 2**20), Options("keep", bundle=bundle))
+    # The first boot needs room as well: for the driver store's copies, and for what installers unpack.
+    decision = table.decide(facts(), Options("keep", bundle=bundle))
+    written = sum(
+        len(at.content) if isinstance(at.content, bytes) else at.content.size
+        for at in decision.steps
+        if isinstance(at, PutFile)
+    )
+    needed = 2 * written + 256 * 2**20
+    assert table.decide(facts(free=needed), Options("keep", bundle=bundle)).steps == decision.steps
+    with pytest.raises(NoSpace, match="^/ in the guest"):
+        table.decide(facts(free=needed - 1), Options("keep", bundle=bundle))
     full = replace(FOUND, esp=replace(ESP, free=1_500_000))
     with pytest.raises(NoSpace, match="EFI system partition"):
         table.decide(facts(full), Options("keep", firmware="uefi", bundle=bundle))
