@@ -8,6 +8,11 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-
 # What `make test-fast` leaves out: everything that starts a process or takes its time.
 FAST := not (terraform or guestfs or boot or lab or node or process or thorough or slow)
 
+# Compiled files, pytest's too, have a place of their own, whatever the environment says: the tests start hundreds of
+# processes, each of which would compile everything again.
+export PYTHONDONTWRITEBYTECODE :=
+export PYTHONPYCACHEPREFIX := $(CURDIR)/.cache/pycache
+
 .PHONY: setup demo test test-fast test-all bench fuzz guests-page lint lock clean
 
 setup:
