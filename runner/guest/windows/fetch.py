@@ -59,15 +59,18 @@ def fetch(
     packages = {each.file: each for each in read_lock(directory).packages} if (directory / LOCK).exists() else {}
     for each in dict.fromkeys(wanted):
         version = (pins or {}).get(each.product, LATEST) if each.version == LATEST else each.version
-        url = f"{mirror.rstrip('/')}/{Wanted(each.product, version).path}"
+        path = Wanted(each.product, version).path
         locked = packages.get(each.file)
         pinned = locked is not None and version != LATEST and each.version == LATEST
-        if pinned and not update and locked is not None and not locked.url.endswith(Wanted(each.product, version).path):
+        if pinned and not update and locked is not None and not locked.url.endswith(path):
             raise PinDiffers(each.product, version, locked.url)
+        if locked is not None and not update:
+            path = _locked_path(path, locked)
         if locked is not None and not update and (directory / each.file).exists():
             verify(directory / each.file, locked)
             said(f"{each.file}: already there, as {LOCK} pins it.")
             continue
+        url = f"{mirror.rstrip('/')}/{path}"
         fetched = _download(directory, each, url)
         try:
             if locked is not None and not update and fetched.sha256 != locked.sha256:
@@ -83,6 +86,13 @@ def fetch(
         how = "as the lock pins it" if same else "pinned now; nothing vouches for it but TLS"
         said(f"{each.file}: {fetched.bytes} bytes from {url}, {how}.")
     return read_lock(directory)
+
+
+def _locked_path(path: str, locked: LockedPackage) -> str:
+    """The path below a mirror that the lock was made from: its "latest" may be a version that a pin named."""
+    bucket = path.split("/")[0] + "/"
+    _, found, key = locked.url.partition(f"/{bucket}")
+    return bucket + key if found else path
 
 
 def _check_mirror(mirror: str) -> None:

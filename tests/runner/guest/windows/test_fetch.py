@@ -114,6 +114,12 @@ def test_a_pinned_version_takes_the_latest_s_place(server: Server, tmp_path: Pat
     (package,) = fetch(tmp_path, [NVME], mirror=server.url, pins={"nvme": "1.7.0"}).packages
     assert (package.wanted, package.file) == ("latest", "nvme-latest.zip")
     assert package.url.endswith("/NVMe/1.7.0/AWSNVMe.zip")
+    # What the lock pins is what is fetched again, without the pin.
+    (tmp_path / package.file).unlink()
+    assert fetch(tmp_path, [NVME], mirror=server.url).packages == (package,)
+    assert (tmp_path / package.file).read_bytes() == server.files[
+        "/ec2-windows-drivers-downloads/NVMe/1.7.0/AWSNVMe.zip"
+    ]
 
 
 def test_another_version_than_the_locked_one_takes_an_update(server: Server, tmp_path: Path) -> None:
