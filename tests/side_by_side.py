@@ -14,7 +14,6 @@ from tests.process_guard import MARKERS
 LONGEST = (
     "killed-apply",
     "journey",
-    "boot-xfs-on-lvm",
     "boot-btrfs",
     "boot-jfs",
     "generations",
