@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Three workers on two cores: the long tests wait for the provider's polls half of their time. Tests that share something
 # costly (a lab, a booted guest, one journey) stay together on one.
 WORKERS ?= 3
-PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 # What `make test-fast` leaves out: everything that starts a process or takes its time.
 FAST := not (terraform or guestfs or boot or lab or node or process or thorough or slow)
 
