@@ -23,6 +23,5 @@ PATHS = tuple(path for paths in _PROGRAMS.values() for path in paths)
 
 def told(facts: GuestFacts) -> tuple[str, ...]:
     """The agents that are installed, by name."""
-    registry = facts.windows.registry if facts.windows else None
-    tools = ("VMware Tools",) if registry and registry.tools else ()
+    tools = ("VMware Tools",) if facts.registry and facts.registry.tools else ()
     return (*tools, *(name for name, paths in _PROGRAMS.items() if set(paths) & set(facts.paths)))

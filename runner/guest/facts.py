@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from runner.guest.windows.facts import WindowsFacts
+from runner.guest.windows.facts import Registry, WindowsFacts
 from runner.guest.windows.kit import Bundle
 
 Firmware = Literal["bios", "uefi"]
@@ -99,6 +100,12 @@ class Kernel:
         return (int(parts[1]), int(parts[2] or 0)) if parts else (0, 0)
 
 
+def default_of(kernels: Sequence[Kernel]) -> Kernel | None:
+    """The kernel that boots unless somebody chooses another; the newest where no boot loader's file was looked at."""
+    newest = max(kernels, key=lambda kernel: kernel.age, default=None)
+    return next((kernel for kernel in kernels if kernel.default), newest)
+
+
 @dataclass(frozen=True)
 class TextFile:
     """A configuration file as it stood; bytes that are no UTF-8 are surrogates, so that it is written back as read."""
@@ -138,6 +145,16 @@ class GuestFacts:
     groups: tuple[str, ...] = ()
     windows: WindowsFacts | None = None
     links: tuple[SymbolicLink, ...] = ()
+
+    @property
+    def registry(self) -> Registry | None:
+        """What a Windows guest's registry says, None without one that was read."""
+        return self.windows.registry if self.windows else None
+
+    @property
+    def default_kernel(self) -> Kernel | None:
+        """The kernel that boots unless somebody chooses another."""
+        return default_of(self.kernels)
 
     def link(self, path: str) -> str | None:
         """The target of a symbolic link, None when there is none."""

@@ -37,9 +37,7 @@ def describe(facts: GuestFacts, disks: Sequence[InspectedDisk], firmware: Firmwa
     reasons, advice, changes = _verdict(facts, booted)
     tables = (*facts.tables, *[""] * len(disks))
     row = support.row_of(facts)
-    known = facts.windows.registry.release if facts.windows and facts.windows.registry else None
     told = [verdict.fitness(facts, hypervisor, booted) for hypervisor in verdict.HYPERVISORS]
-    default = support.default_kernel(facts)
     return Inspection(
         version=1,
         supported=not reasons,
@@ -49,7 +47,7 @@ def describe(facts: GuestFacts, disks: Sequence[InspectedDisk], firmware: Firmwa
         distribution=facts.distribution,
         release=facts.version,
         product=facts.product,
-        edition=known.edition if known else "",
+        edition=facts.registry.release.edition if facts.registry else "",
         row=row.id if row else "",
         firmware=booted,
         firmwares=facts.firmwares,
@@ -58,7 +56,7 @@ def describe(facts: GuestFacts, disks: Sequence[InspectedDisk], firmware: Firmwa
         disks=tuple(replace(disk, partition_table=tables[at]) for at, disk in enumerate(disks)),
         file_systems=_file_systems(facts),
         volume_groups=facts.groups,
-        kernels=tuple(_kernel(kernel, kernel is default) for kernel in facts.kernels),
+        kernels=tuple(_kernel(kernel, kernel is facts.default_kernel) for kernel in facts.kernels),
         boot_loaders=_boot_loaders(facts),
         network=network.told(facts),
         agents=agents.told(facts),
@@ -87,8 +85,8 @@ def _verdict(
             steps = table.decide(facts, Options("dhcp", firmware=firmware)).steps
     except BundleUnnamed as unnamed:
         advice.append(f"{unnamed.sentence} {unnamed.hint}")
-        if facts.windows and facts.windows.registry:
-            advice += [f"{note.path}: {note.why}." for note in windows.notes(facts.windows.registry)]
+        if facts.registry:
+            advice += [f"{note.path}: {note.why}." for note in windows.notes(facts.registry)]
     except Refused as refusal:
         return (refusal.sentence,), (*advice, refusal.hint), ()
     if firmware != "bios":

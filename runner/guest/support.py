@@ -1,11 +1,11 @@
-"""Which guest of the support matrix this is: its release from its own files, its kernel, its row. Pure."""
+"""Which guest of the support matrix this is: its release from its own files, its row. Pure."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-from runner.guest.facts import GuestFacts, Kernel, TextFile
+from runner.guest.facts import GuestFacts, TextFile
 from schemas.guests import LinuxRow, WindowsRow, linux_row, windows_row
 
 OS_RELEASE = "/etc/os-release"
@@ -53,11 +53,7 @@ def row_of(facts: GuestFacts) -> LinuxRow | WindowsRow | None:
     """The guest's row of the matrix; None when it has none."""
     if facts.os == "linux":
         return linux_row(facts.distribution, facts.version)
-    known = facts.windows.registry.release if facts.windows and facts.windows.registry else None
-    return windows_row(known.build, known.installation, known.edition) if known else None
-
-
-def default_kernel(facts: GuestFacts) -> Kernel | None:
-    """The kernel that boots unless somebody chooses another."""
-    newest = sorted(facts.kernels, key=lambda kernel: kernel.age, reverse=True)
-    return next((kernel for kernel in newest if kernel.default), newest[0] if newest else None)
+    if facts.registry is None:
+        return None
+    known = facts.registry.release
+    return windows_row(known.build, known.installation, known.edition)

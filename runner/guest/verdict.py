@@ -19,7 +19,7 @@ from runner.guest.refusals import (
     RootUnsupported,
     WindowsUnlisted,
 )
-from runner.guest.support import default_kernel, row_of
+from runner.guest.support import row_of
 from runner.guest.windows.volume_refusals import ReleaseUnfit
 from schemas.guests import Boots, WindowsRow, matrix
 
@@ -54,7 +54,7 @@ def fitness(facts: GuestFacts, hypervisor: Hypervisor, firmware: Firmware) -> Fi
     if facts.os == "windows":
         told: Boots = getattr(row, hypervisor) if isinstance(row, WindowsRow) else "no"
         return Fitness(hypervisor, "" if told != "no" else f"there are no drivers for it ({facts.product})")
-    kernel = default_kernel(facts)
+    kernel = facts.default_kernel
     if kernel is None:
         return Fitness(hypervisor, "no kernel was found")
     missing = [name for name in _NEEDED[hypervisor] if name not in (*kernel.loadable, *kernel.builtin)]
@@ -63,8 +63,7 @@ def fitness(facts: GuestFacts, hypervisor: Hypervisor, firmware: Firmware) -> Fi
 
 
 def _needs_int10(facts: GuestFacts) -> bool:
-    known = facts.windows.registry.release if facts.windows and facts.windows.registry else None
-    return known is not None and known.version <= _LAST_WITH_INT10
+    return facts.registry is not None and facts.registry.release.version <= _LAST_WITH_INT10
 
 
 def check(facts: GuestFacts, options: Options) -> None:
@@ -74,15 +73,15 @@ def check(facts: GuestFacts, options: Options) -> None:
     """
     _check_row(facts, options)
     _check_layout(facts)
-    if facts.windows and facts.windows.registry and options.firmware == "uefi" and _needs_int10(facts):
-        raise ReleaseUnfit(facts.product, facts.windows.registry.release.build, _NO_INT10)
+    if facts.registry and options.firmware == "uefi" and _needs_int10(facts):
+        raise ReleaseUnfit(facts.product, facts.registry.release.build, _NO_INT10)
     asked = HYPERVISORS if options.firmware == "bios" else HYPERVISORS[:1]
     if options.hypervisor:
         asked = (options.hypervisor,)
     told = [fitness(facts, hypervisor, options.firmware) for hypervisor in asked]
     if any(one.boots for one in told):
         return
-    kernel = default_kernel(facts)
+    kernel = facts.default_kernel
     if len(asked) > 1:
         missing = ", ".join(name for hypervisor in asked for name in _NEEDED[hypervisor])
         raise DriverMissing(facts.product, kernel.version if kernel else "none found", missing)
@@ -93,7 +92,7 @@ def _check_row(facts: GuestFacts, options: Options) -> None:
     if row_of(facts) is not None:
         return
     if facts.os == "windows":  # never tried: drivers are made for the releases of the matrix
-        told = facts.windows.registry.release if facts.windows and facts.windows.registry else None
+        told = facts.registry.release if facts.registry else None
         raise WindowsUnlisted(facts.product, told.build if told else 0, told.edition if told else "")
     if options.unlisted == "refuse":
         raise GuestUnlisted(facts.product, facts.distribution, facts.version)

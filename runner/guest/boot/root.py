@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner.guest import support
 from runner.guest.boot import grubenv
 from runner.guest.boot.kernel_line import Line
 from runner.guest.facts import GuestFacts
@@ -33,7 +32,7 @@ def check(entries: Sequence[Entry], facts: GuestFacts) -> None:
     Where no entry names that kernel, all are looked at: it may be started by a link such as /vmlinuz.
     """
     starting = [entry for entry in entries if entry.image is not None]
-    kernel = support.default_kernel(facts)
+    kernel = facts.default_kernel
     image = re.compile(rf"vmlinuz-{re.escape(kernel.version)}(?:\s|\Z)" if kernel else r"\Z")
     chosen = [entry for entry in starting if image.search(entry.image or "")] or starting
     variables = [entry for entry in entries if entry.image is None]

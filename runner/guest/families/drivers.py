@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runner.guest.facts import Kernel
+from runner.guest.facts import Kernel, default_of
 
 DRIVERS = ("nvme", "nvme_core", "ena", "xen_blkfront", "xen_netfront")
 # Programs of guests that list an initramfs: initramfs-tools' and dracut's, where distributions put them.
@@ -23,8 +23,8 @@ def lacking(kernel: Kernel) -> tuple[str, ...]:
 
 def booted(kernels: Sequence[Kernel]) -> tuple[Kernel, ...]:
     """The kernels that are made to boot: the default one first, and the newest other one that has a disk driver."""
+    default = default_of(kernels)
     newest = sorted(kernels, key=lambda kernel: kernel.age, reverse=True)
-    default = next((kernel for kernel in newest if kernel.default), newest[0] if newest else None)
     able = [k for k in newest if k is not default and {"nvme", "xen_blkfront"} & {*k.loadable, *k.builtin}]
     return (*([default] if default else ()), *able[:1])
 

@@ -77,9 +77,8 @@ def decide(facts: GuestFacts, options: Options) -> Decision:
 
     Raises what refuses it, `BundleUnnamed` after all else, and `BundleIncomplete`.
     """
-    found = facts.windows
-    assert found is not None and found.registry is not None  # `check` came first
-    registry = found.registry
+    found, registry = facts.windows, facts.registry
+    assert found is not None and registry is not None  # `check` came first
     loader = _loader(found) if options.firmware == "uefi" else []
     release = _release(registry)
     if options.bundle is None:

@@ -33,7 +33,7 @@ def test_it_is_found_in_the_matrix(name: str) -> None:
     assert fit == {"nitro": expected["nitro"], "xen": expected["xen"]}
     promised = {"nitro": row.nitro, "xen": row.xen}
     assert all(fit[one] is (promised[one] == "yes") for one in fit if promised[one] != "by kernel")
-    kernel = support.default_kernel(facts)
+    kernel = facts.default_kernel
     assert kernel is not None and kernel.version == matrix_row.versions_of(name)[0]
     system = network.in_force(facts)
     assert system is not None and system.name.lower().replace("systemd-", "") == expected["network"]
