@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 
+from runner.guest import init
 from runner.guest.edits import Write
 from runner.guest.facts import GuestFacts
 
 INITTAB = "/etc/inittab"
 _UPSTART_TTY = "/etc/init/tty1.conf"  # Ubuntu's; RHEL 6 has one tty.conf for all
 _UPSTART_SERIAL = "/etc/init/ttyS0.conf"
-_SYSTEMD = ("/lib/systemd/systemd", "/usr/lib/systemd/systemd")
 # With Upstart, inittab is empty or, on RHEL 6, says the default run level alone.
 _STARTS_GETTYS = re.compile(r"^[^#\n]*:respawn:", re.MULTILINE)
 # Ubuntu's own tty1.conf, for another terminal.
@@ -26,13 +26,13 @@ respawn
 exec /sbin/getty -L 115200 ttyS0 vt102
 """
 FILES = (INITTAB, _UPSTART_TTY, _UPSTART_SERIAL)
-PATHS = _SYSTEMD
+PATHS = init.SYSTEMD
 
 
 def decide(facts: GuestFacts) -> list[Write]:
     """A getty on ttyS0, unless there is one or systemd is the init."""
     why = "a login on the serial console, the one that EC2 shows"
-    if set(_SYSTEMD) & set(facts.paths):
+    if init.is_systemd(facts):
         return []
     text = facts.text(INITTAB)
     if text is not None and _STARTS_GETTYS.search(text) and "ttyS0" not in text:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from runner.guest import init
 from runner.guest.edits import Aside, Link, Move, Step, Write
 from runner.guest.facts import GuestFacts
 
@@ -28,20 +29,19 @@ _INIT_SCRIPTS = tuple(f"/etc/init.d/{name}" for name in _SCRIPTS)
 _RUN_LEVELS = tuple(f"/etc/rc{level}.d" for level in "2345")
 _STARTED = re.compile(r"(/etc/rc[2-5]\.d)/S([0-9]{2})(.+)")
 _UPSTART = "/etc/init"
-_SYSTEMD = ("/lib/systemd/systemd", "/usr/lib/systemd/systemd")
 
 FILES = tuple(f"{_LOCAL}/{unit}" for unit in UNITS)
 DIRECTORIES = (
     *((directory, rf"S[0-9]{{2}}({'|'.join(_SCRIPTS)})") for directory in _RUN_LEVELS),
     (_UPSTART, r"vmware-tools(-thinprint)?\.(conf|override)"),
 )
-PATHS = (*(f"{directory}/{unit}" for directory in _SHIPPED for unit in UNITS), *_INIT_SCRIPTS, *_SYSTEMD)
+PATHS = (*(f"{directory}/{unit}" for directory in _SHIPPED for unit in UNITS), *_INIT_SCRIPTS, *init.SYSTEMD)
 LINKS = tuple(f"{_LOCAL}/{unit}" for unit in UNITS)
 
 
 def decide(facts: GuestFacts) -> list[Step]:
     """The steps after which no init starts them."""
-    if set(_SYSTEMD) & set(facts.paths):
+    if init.is_systemd(facts):
         return _masked(facts)
     return [*_stopped(facts), *_manual(facts)]
 
