@@ -11,7 +11,7 @@ from runner.guest.refusals import ConversionFailed, InitramfsIncomplete
 from runner.guest.services.selinux import AUTORELABEL, RELABELS_AT_BOOT
 from runner.guest.windows import writer
 from runner.guest.windows.kit import Bundle
-from runner.guest.windows.steps import CopyLoader, EditHive, PutDirectory, PutFile
+from runner.guest.windows.steps import WindowsStep
 
 _SCRATCH = ("/var/tmp", "/tmp")
 
@@ -22,10 +22,10 @@ def apply(appliance: Appliance, steps: Sequence[Step], root: str, bundle: Bundle
     `root` is the device of the guest's system, `bundle` where files for a Windows guest lie. Raises `ConversionFailed`,
     `InitramfsIncomplete`, and what `windows.writer` raises.
     """
-    own = [step for step in steps if isinstance(step, PutDirectory | PutFile | EditHive | CopyLoader)]
+    own = [step for step in steps if isinstance(step, WindowsStep)]
     edits = [record(step) for step in writer.apply(appliance, own, root, bundle)]
     for step in steps:
-        if isinstance(step, PutDirectory | PutFile | EditHive | CopyLoader):
+        if isinstance(step, WindowsStep):
             continue
         edit = record(step)
         match step:

@@ -46,7 +46,7 @@ def check_before_mount(appliance: Appliance, fs: FileSystem, file_systems: tuple
     same = [other for other in file_systems if other.type == "btrfs" and other.uuid == fs.uuid]
     if fs.type == "btrfs" and found.devices > len(same):
         raise DevicesMissing(fs.device, found.devices, len(same))
-    if fs.type == "jfs" and found.unclean:
+    if found.unclean:
         appliance.replay_jfs(fs.device)
 
 

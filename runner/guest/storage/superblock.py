@@ -58,9 +58,7 @@ def _ext(block: bytes) -> Superblock:
     # Revision 0 has no feature words; these bytes mean nothing there.
     incompat, ro_compat = struct.unpack_from("<II", block, 0x60) if revision else (0, 0)
     fault = "the kernel has seen errors in it and marked it" if state & _EXT_ERRORS else ""
-    return Superblock(
-        "ext", (("incompat", incompat), ("ro_compat", ro_compat)), fault=fault, unclean=bool(incompat & 4)
-    )
+    return Superblock("ext", (("incompat", incompat), ("ro_compat", ro_compat)), fault=fault)
 
 
 def _xfs(block: bytes) -> Superblock:

@@ -61,10 +61,9 @@ def fetch(
         version = (pins or {}).get(each.product, LATEST) if each.version == LATEST else each.version
         path = Wanted(each.product, version).path
         locked = packages.get(each.file)
-        pinned = locked is not None and version != LATEST and each.version == LATEST
-        if pinned and not update and locked is not None and not locked.url.endswith(path):
-            raise PinDiffers(each.product, version, locked.url)
         if locked is not None and not update:
+            if version != each.version and not locked.url.endswith(path):
+                raise PinDiffers(each.product, version, locked.url)
             path = _locked_path(path, locked)
         if locked is not None and not update and (directory / each.file).exists():
             verify(directory / each.file, locked)
