@@ -19,6 +19,7 @@ from runner.guest.refusals import (
     OsMismatch,
     StaticNetwork,
 )
+from tests.runner.guest import simulation
 
 DHCP, KEEP = Options("dhcp"), Options("keep")
 STATIC = "auto eth0\niface eth0 inet static\n  address 192.168.10.20/24\n  gateway 192.168.10.1\n"
@@ -29,23 +30,6 @@ IMAGE = "/boot/initrd.img-6.1.0-50-amd64"
 
 def written(decision, path):
     return [step.text for step in decision.steps if isinstance(step, Write) and step.path == path]
-
-
-def after(facts, decision):
-    """The facts of the guest once the decision is applied, as the probe would read them."""
-    texts = {file.path: file for file in facts.files}
-    kernels = facts.kernels
-    for step in decision.steps:
-        match step:
-            case Write(path, text):
-                texts[path] = type(facts.files[0])(path, text)
-            case Aside(path):
-                del texts[path]
-            case Rebuild(version, image, _, modules):
-                kernels = tuple(
-                    replace(k, packed=modules, initramfs=image) if k.version == version else k for k in kernels
-                )
-    return replace(facts, files=tuple(texts.values()), kernels=kernels)
 
 
 def test_a_guest_from_vmware_gets_drivers_uuids_console_and_dhcp(make_facts):
@@ -76,7 +60,7 @@ def test_a_second_conversion_edits_nothing(files, make_facts):
     facts = make_facts(files)
     decision = table.decide(facts, DHCP)
     assert decision.steps
-    assert table.decide(after(facts, decision), DHCP).steps == ()
+    assert table.decide(simulation.after(facts, decision.steps), DHCP).steps == ()
 
 
 def test_builtin_and_absent_drivers_are_not_asked_for(make_facts):

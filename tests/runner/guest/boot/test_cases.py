@@ -2,50 +2,44 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from re import fullmatch
 from typing import Any
 
 import pytest
-import yaml
 
 from runner.guest import reading_list
 from runner.guest.boot import default, efi, table
 from runner.guest.edits import Aside, Step, Write
 from runner.guest.facts import FileSystem, GuestFacts, Kernel, Options, TextFile
+from tests.runner.guest import case_files, simulation
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.yaml"))
-KEYS = {
-    "about",
-    "kernels",
-    "modules",
-    "devices",
-    "root",
-    "firmware",
-    "paths",
-    "grubenv",
-    "files",
-    "default",
-    "ours",
-} | {
-    *("asides", "kept", "lines"),
-}
+KEYS = frozenset(
+    {
+        "about",
+        "kernels",
+        "modules",
+        "devices",
+        "root",
+        "firmware",
+        "paths",
+        "grubenv",
+        "files",
+        "default",
+        "ours",
+    }
+    | {
+        *("asides", "kept", "lines"),
+    }
+)
 # EC2 User Guide, "NVMe I/O operation timeout" and "Troubleshoot: console output"; names: network/shape.py.
 OURS = "console=tty0 console=ttyS0,115200n8 net.ifnames=0 nvme_core.io_timeout=4294967295"
 
 
-@cache
-def read(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load(path.read_text())
-    assert set(found) <= KEYS, "a misspelt key would check nothing"
-    return found
-
-
 @pytest.fixture(params=CASES, ids=[path.stem for path in CASES])
 def case(request: pytest.FixtureRequest) -> dict[str, Any]:
-    return read(request.param)
+    return case_files.read(request.param, KEYS)
 
 
 def environment(text: str) -> str:
@@ -70,16 +64,6 @@ def decide(facts: GuestFacts) -> list[Step]:
     return table.decide(facts, Options("dhcp", firmware=facts.firmwares[0]))
 
 
-def after(facts: GuestFacts, steps: list[Step]) -> GuestFacts:
-    texts = {file.path: file.text for file in facts.files}
-    for step in steps:
-        if isinstance(step, Aside):
-            del texts[step.path]
-        elif isinstance(step, Write):
-            texts[step.path] = step.text
-    return replace(facts, files=tuple(TextFile(path, text) for path, text in texts.items()))
-
-
 def changed_lines(old: str, new: str) -> list[str]:
     before, now = old.rstrip("#").splitlines(), new.rstrip("#").splitlines()
     assert len(before) == len(now)
@@ -100,12 +84,12 @@ def test_case(case: dict[str, Any]) -> None:
     assert all(step.suffix.endswith("~") for path, step in writes.items() if path.startswith("/etc/grub.d/"))
     if "kept" in case:
         assert [path for path, step in writes.items() if step.keep] == case["kept"]
-    assert decide(after(facts, steps)) == []
+    assert decide(simulation.after(facts, steps)) == []
 
 
 def test_default_kernel(case: dict[str, Any]) -> None:
     facts = facts_of(case)
-    for state in (facts, after(facts, decide(facts))):
+    for state in (facts, simulation.after(facts, decide(facts))):
         assert [k.version for k in default.marked(state.kernels, state) if k.default] == [case["default"]]
 
 

@@ -3,40 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from runner.guest import linux, reading_list
 from runner.guest.edits import Aside, Link, Move, Note, Step, Write, record
 from runner.guest.facts import FileSystem, GuestFacts, Options, SymbolicLink, TextFile
 from schemas.errors import Refused
-from tests.runner.guest import simulation
+from tests.runner.guest import case_files, simulation
 from tests.runner.guest.conftest import FACTS
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*/*.yaml"))
 NAMES = [f"{path.parent.name}-{path.stem}" for path in CASES]
-KEYS = {"about", "disks", "file_systems", "root", "paths", "files", "links", "cloud_init"} | {
-    *("refused", "writes", "not_kept", "asides", "moves", "links_made", "notes", "initramfs"),
-}
+KEYS = frozenset(
+    {"about", "disks", "file_systems", "root", "paths", "files", "links", "cloud_init"}
+    | {
+        *("refused", "writes", "not_kept", "asides", "moves", "links_made", "notes", "initramfs"),
+    }
+)
 # DHCP on eth0 by ifupdown: nothing to do, so that a case's steps are those of its own matter.
 QUIET = {"/etc/network/interfaces": "auto lo\niface lo inet loopback\nauto eth0\niface eth0 inet dhcp\n"}
 QUIET_PATHS = ("/sbin/ifup", "/sbin/dhclient")
 
 
-@cache
-def read(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load(path.read_text())
-    assert set(found) <= KEYS, "a misspelt key would check nothing"
-    return found
-
-
 @pytest.fixture(params=CASES, ids=NAMES)
 def case(request: pytest.FixtureRequest) -> dict[str, Any]:
-    return read(request.param)
+    return case_files.read(request.param, KEYS)
 
 
 def file_system(said: str) -> FileSystem:

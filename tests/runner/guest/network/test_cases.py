@@ -3,37 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from runner.guest import reading_list
 from runner.guest.edits import Aside, Write, record
 from runner.guest.facts import GuestFacts, TextFile
 from runner.guest.network import table
 from runner.guest.refusals import NetworkUnknown, StaticNetwork
-from tests.runner.guest import simulation
+from tests.runner.guest import case_files, simulation
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*/*.yaml"))
 NAMES = [f"{path.parent.name}-{path.stem}" for path in CASES]
-KEYS = {"about", "network", "paths", "files", "in_force", "refused", "unknown", "says"} | {
-    *("asides", "writes", "kept", "modes"),
-}
-
-
-@cache
-def read(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load(path.read_text())
-    assert set(found) <= KEYS, "a misspelt key would check nothing"
-    return found
+KEYS = frozenset(
+    {"about", "network", "paths", "files", "in_force", "refused", "unknown", "says"}
+    | {
+        *("asides", "writes", "kept", "modes"),
+    }
+)
 
 
 @pytest.fixture(params=CASES, ids=NAMES)
 def case(request: pytest.FixtureRequest) -> dict[str, Any]:
-    return read(request.param)
+    return case_files.read(request.param, KEYS)
 
 
 def facts_of(case: dict[str, Any]) -> GuestFacts:
@@ -92,7 +86,7 @@ def test_the_probe_reads_what_the_cases_give(case: dict[str, Any]) -> None:
 
 
 def test_every_system_has_its_cases() -> None:
-    told = {read(path).get("in_force") for path in CASES}
+    told = {case_files.read(path, KEYS).get("in_force") for path in CASES}
     assert {system.name for system in table.SYSTEMS} <= told
 
 
