@@ -13,12 +13,12 @@ from runner.blocks.beginning import Beginning, begin
 from runner.blocks.checkpoint import Checkpoint
 from runner.blocks.device import Device
 from runner.blocks.digests import DATA, ZERO
-from runner.blocks.errors import RecordFailed
 from runner.blocks.fingerprint import Fingerprint
 from runner.blocks.limit import RateLimit
 from runner.blocks.pinned import Pinned, refuse_misfit
 from runner.blocks.progress import Meter, Progress
 from runner.blocks.readback import check_device
+from runner.blocks.recording import recording
 from runner.blocks.source import Source
 from runner.blocks.transfer import Transfer
 
@@ -80,10 +80,8 @@ def copy_disk(
     refuse_misfit(source, device, before)
     what = (disk, generation, source.location, source.size, before, device.identity())
     asked = Checkpoint("", *what, blank=blank, zeroes=zeroes, skips=False)
-    try:
+    with recording(digests):
         beginning = begin(asked, device, digests, checkpoint)
-    except OSError as error:
-        raise RecordFailed(str(error.filename or digests), error) from error
     with contextlib.closing(beginning.digests):
         pinned = Pinned(source, beginning.checkpoint.source)
         copy = Transfer(pinned, device, beginning, stop=stop, save_bytes=save_bytes, limit=limit)
@@ -110,10 +108,8 @@ def copy_disk(
 
 def _finish(beginning: Beginning, checkpoint: Path) -> str:
     """Seal the digest file, note that all is copied, publish: killed in between, the next call goes on from there."""
-    try:
+    with recording(beginning.digests.path):
         digest = beginning.digests.seal()
         replace(beginning.checkpoint, digest=digest).write(checkpoint)
         beginning.digests.publish()
-    except OSError as error:
-        raise RecordFailed(str(error.filename or beginning.digests.path), error) from error
     return digest

@@ -19,7 +19,6 @@ from runner.blocks.errors import (
     FlushFailed,
     ReadBackDiffers,
     ReadFailed,
-    RecordFailed,
     ShortRead,
     SourceShrank,
     Stopped,
@@ -31,6 +30,7 @@ from runner.blocks.pinned import Pinned, refuse_misfit
 from runner.blocks.pool import Pool
 from runner.blocks.progress import Meter, Progress
 from runner.blocks.readback import ReadBack, check_device
+from runner.blocks.recording import recording
 from runner.blocks.source import Source
 
 _ZERO_STEP = 64 << 20  # bytes of one request to zero
@@ -104,11 +104,9 @@ def copy_changes(
         if stop():
             raise Stopped(disk, work.counts.done, source.size)
 
-    try:
+    with recording(digests):
         digests.parent.mkdir(parents=True, exist_ok=True)
         file = DigestFile.create(digests, disk=disk, generation=generation, size=source.size)
-    except OSError as error:
-        raise RecordFailed(str(error.filename or digests), error) from error
     with contextlib.closing(file):
         work = DeltaPass(pinned, device, file, reference, marks, listed=listed, limit=limit, heed_stop=heed_stop)
         behind = list(_behind(source.size, device.size, marks, whole=reference is None))
@@ -122,11 +120,9 @@ def copy_changes(
             if verify == "full":
                 _check_unread(work, pinned, file, threads, Meter(disk, source.size, 0, progress, "verify"), heed_stop)
             pinned.check()
-        try:
+        with recording(file.path):
             digest = file.seal()
             file.publish()
-        except OSError as error:
-            raise RecordFailed(str(error.filename or file.path), error) from error
     return DeltaResult(
         bytes_total=source.size,
         bytes_read=work.counts.read,

@@ -11,10 +11,11 @@ from runner.blocks.buffers import is_same, is_zero
 from runner.blocks.device import Device
 from runner.blocks.digesting import digested, stretches
 from runner.blocks.digests import DATA, DIGEST_SIZE, ZERO, DigestFile
-from runner.blocks.errors import ReadFailed, RecordFailed, WriteFailed
+from runner.blocks.errors import ReadFailed, WriteFailed
 from runner.blocks.extent import BLOCK, Run, block_runs
 from runner.blocks.limit import RateLimit
 from runner.blocks.pinned import Pinned
+from runner.blocks.recording import recording
 
 REQUEST = 4  # blocks: 2 MiB
 _ZERO_REQUEST = 128  # blocks: 64 MiB
@@ -194,13 +195,11 @@ class DeltaPass:
             self.counts.written += len(data)
 
     def _note(self, run: Run, states: bytes, digests: bytes) -> None:
-        try:
+        with recording(self._digests.path):
             if run.data:
                 self._digests.set_run(run.first, states, digests)
             else:
                 self._digests.set_zero(run.first, run.count)
-        except OSError as error:
-            raise RecordFailed(str(self._digests.path), error) from error
 
     def _wait(self, length: int) -> None:
         if self._limit is not None:

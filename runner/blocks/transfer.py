@@ -14,7 +14,6 @@ from runner.blocks.digests import DATA
 from runner.blocks.errors import (
     FlushFailed,
     ReadFailed,
-    RecordFailed,
     ShortRead,
     Stopped,
     WriteFailed,
@@ -24,6 +23,7 @@ from runner.blocks.limit import RateLimit
 from runner.blocks.pinned import Pinned
 from runner.blocks.pool import Pool
 from runner.blocks.progress import Meter
+from runner.blocks.recording import recording
 
 _REQUEST = 2  # blocks: 1 MiB, of which eight threads keep eight in flight, as EBS wants; a block stays in the cache
 _ZERO_REQUEST = 128  # blocks: 64 MiB; the kernel zeroes one request to its end before a stop is seen
@@ -151,15 +151,13 @@ class Transfer:
             # The kernel reports a lost write once: what was taken must never be noted now.
             raise FlushFailed(self._device.path, -1, error) from error
         self._source.check()
-        try:
+        with recording(self._digests.path):
             for run, states, digests in taken:
                 if run.data:
                     self._digests.set_run(run.first, states, digests)
                 else:
                     self._digests.set_zero(run.first, run.count)
             self._digests.save()
-        except OSError as error:
-            raise RecordFailed(str(self._digests.path), error) from error
         self._saved_at = time.monotonic()
         with self._lock:
             self._unsaved_bytes -= taken_bytes
