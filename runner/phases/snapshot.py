@@ -94,7 +94,7 @@ def complete_snapshots(job: Job) -> None:
             check_completed(job)
             _remove_errored(job)
             return
-        except SnapshotErrored as error:
+        except (SnapshotErrored, NotSnapshot) as error:  # the latter: it errored before the wait for it began
             if tried == _TRIES:
                 raise
             job.journal.tell(_STEP, f"{error.sentence} It is taken again.")
