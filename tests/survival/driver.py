@@ -73,7 +73,8 @@ class _Fates:
     def __init__(self, fate: Fate) -> None:
         self._fate = fate
         self._seen = 0
-        self._lock = threading.Lock()
+        # One write at a time: a death at the n-th leaves n of them, whatever the other threads were about to write.
+        self.writing = threading.Lock()
         self._step = ""
         self._written = 0
         self.bytes: dict[str, int] = {}  # written to volumes, by step
@@ -92,8 +93,7 @@ class _Fates:
     def wrote(self, descriptor: int, count: int) -> None:
         if "/volumes/" not in os.readlink(f"/proc/self/fd/{descriptor}"):
             return
-        with self._lock:
-            self.bytes[self._step] = self.bytes.get(self._step, 0) + count
+        self.bytes[self._step] = self.bytes.get(self._step, 0) + count
         if self._step == self._fate.step and self._fate.writes:
             self._written += 1
             if self._written == self._fate.writes:
@@ -142,8 +142,9 @@ def serve(words: list[str], fate: Fate, written: Path | None = None) -> int:
 
 def _watched(write: Callable[..., int], fates: _Fates) -> Callable[..., int]:
     def watched(descriptor: int, *rest: Any) -> int:
-        done = write(descriptor, *rest)
-        fates.wrote(descriptor, done)
+        with fates.writing:
+            done = write(descriptor, *rest)
+            fates.wrote(descriptor, done)
         return done
 
     return watched

@@ -25,7 +25,7 @@ MIDDLES: dict[str, list[Fate]] = {
     "find and restore": [
         Fate("find", "note", "blocks of the volume deviate"),
         Fate("find and restore", writes=2),
-        Fate("find and restore", writes=9),
+        Fate("find and restore", writes=5),
         Fate("find and restore", "note", "MiB written"),  # one disk is done
     ],
     "snapshot": [Fate("snapshot", "note")],  # after the first of two
