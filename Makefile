@@ -12,6 +12,8 @@ FAST := not (terraform or guestfs or boot or lab or node or process or thorough 
 # processes, each of which would compile everything again.
 export PYTHONDONTWRITEBYTECODE :=
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.cache/pycache
+# As runner/terraform/project.py: the tests that call Terraform and cdktf themselves save as much.
+export GOGC ?= 400
 
 .PHONY: setup demo test test-fast test-all bench fuzz guests-page lint lock clean
 

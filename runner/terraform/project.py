@@ -20,6 +20,9 @@ from schemas.outputs import Outputs
 # Detaching 40 volumes from a busy instance, or a throttled account, can take long; a hang must still end.
 _APPLY_SECONDS = 2 * 3600.0
 _QUICK_SECONDS = 600.0
+# Go's garbage collector (https://go.dev/doc/gc-guide). Measured with provider 5.100, whose schema is large: a command that
+# starts it twice takes 8.7 CPU seconds at Go's own 100, and 6.5 at 400 for 320 MiB of memory more in both together.
+_COLLECTOR = {"GOGC": "400"}
 # With these Terraform would see another state than the synth did, or other values than those that were asked for.
 _FOREIGN = ("TF_VAR_", "TF_CLI_ARGS", "TF_WORKSPACE", "TF_DATA_DIR")
 
@@ -225,4 +228,4 @@ def _diagnostic(message: dict[str, Any]) -> str:
 def _environment() -> dict[str, str]:
     """The process's environment, told that nobody sits before it, and without variables set from outside."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(_FOREIGN)}
-    return {**kept, "TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1"}
+    return {**_COLLECTOR, **kept, "TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1"}
