@@ -20,7 +20,7 @@ from schemas.outputs import Outputs
 # Detaching 40 volumes from a busy instance, or a throttled account, can take long; a hang must still end.
 _APPLY_SECONDS = 2 * 3600.0
 _QUICK_SECONDS = 600.0
-# Go's garbage collector (https://go.dev/doc/gc-guide). Measured with provider 5.100, whose schema is large: a command that
+# Go's collector (https://go.dev/doc/gc-guide). Measured with provider 5.100, whose schema is large: a command that
 # starts it twice takes 8.7 CPU seconds at Go's own 100, and 6.5 at 400 for 320 MiB of memory more in both together.
 _COLLECTOR = {"GOGC": "400"}
 # With these Terraform would see another state than the synth did, or other values than those that were asked for.
