@@ -12,7 +12,7 @@ from runner.blocks.device import Device
 from runner.blocks.digesting import digested, stretches
 from runner.blocks.digests import DATA, DIGEST_SIZE, ZERO, DigestFile
 from runner.blocks.errors import ReadFailed, WriteFailed
-from runner.blocks.extent import BLOCK, Run, block_runs
+from runner.blocks.extent import BLOCK, Run
 from runner.blocks.limit import RateLimit
 from runner.blocks.pinned import Pinned
 from runner.blocks.recording import recording
@@ -71,7 +71,7 @@ class DeltaPass:
 
     def requests(self) -> Iterator[Run]:
         """What to look at, in order; all else is noted as it is."""
-        for run in block_runs(self._source.source.extents(), self._source.size):
+        for run in self._source.runs():
             for at in range(run.first, run.first + run.count, _WINDOW):
                 count = min(_WINDOW, run.first + run.count - at)
                 step = REQUEST if run.data or self._base is None else _ZERO_REQUEST
@@ -138,7 +138,7 @@ class DeltaPass:
 
     def unread(self) -> Iterator[tuple[int, int]]:
         """(first, count) of the blocks of data that nobody read, on the word of the change list."""
-        for run in block_runs(self._source.source.extents(), self._source.size) if self._listed else ():
+        for run in self._source.runs() if self._listed else ():
             for at in range(run.first, run.first + run.count if run.data else run.first, _WINDOW):
                 due = self._due_marks(Run(at, min(_WINDOW, run.first + run.count - at), True))
                 for first, count in nonzero_runs(due.translate(_NOT)):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 from runner.blocks.device import Device
 from runner.blocks.errors import DeviceTooSmall, ReadFailed, SameDisk, ShortRead, SourceChanged
+from runner.blocks.extent import Extent, Run, block_runs
 from runner.blocks.fingerprint import Fingerprint
 from runner.blocks.source import Source
 
@@ -24,6 +26,19 @@ class Pinned:
             self.source.read_into(offset, buffer)
         except OSError as error:
             raise ReadFailed(self.source.location, offset, error) from error
+
+    def runs(self) -> Iterator[Run]:
+        """The source's runs of blocks; raises `ReadFailed` with the place from which on its map cannot be read."""
+        return block_runs(self._extents(), self.size)
+
+    def _extents(self) -> Iterator[Extent]:
+        at = 0
+        try:
+            for extent in self.source.extents():
+                at = extent.end
+                yield extent
+        except OSError as error:
+            raise ReadFailed(self.source.location, at, error) from error
 
     def check(self) -> None:
         """Raise `SourceChanged` unless the source is what it was at the start."""

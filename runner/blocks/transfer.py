@@ -18,7 +18,7 @@ from runner.blocks.errors import (
     Stopped,
     WriteFailed,
 )
-from runner.blocks.extent import BLOCK, Run, block_runs
+from runner.blocks.extent import BLOCK, Run
 from runner.blocks.limit import RateLimit
 from runner.blocks.pinned import Pinned
 from runner.blocks.pool import Pool
@@ -79,7 +79,7 @@ class Transfer:
             raise Stopped(self._checkpoint.disk, self._done(), self._source.size)
 
     def _requests(self) -> Iterator[Run]:
-        for run in block_runs(self._source.source.extents(), self._source.size):
+        for run in self._source.runs():
             step = _REQUEST if run.data else _ZERO_REQUEST
             for first, count in self._digests.unknown_runs(run.first, run.count):
                 if not run.data and self._skips:

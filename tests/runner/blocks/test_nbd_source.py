@@ -115,6 +115,17 @@ def test_a_server_that_dies_is_a_failed_read_with_its_place(tmp_path: Path, disk
     assert failed.value.location == uri(at) and failed.value.offset % (512 * 1024) == 0
 
 
+def test_a_map_that_cannot_be_read_is_a_failed_read(tmp_path: Path, disk: Path) -> None:
+    at, target = tmp_path / "s", MemoryDevice(12 * MIB)
+    argv = nbdkit(at, "--filter=error", "file", str(disk), "error-extents=EIO", "error-extents-rate=100%")
+    with serving(argv, at):
+        source = NbdSource(uri(at))
+        with pytest.raises(ReadFailed) as failed:
+            copy_disk(source, target, disk="root", generation=1, digests=tmp_path / "d", checkpoint=tmp_path / "c")
+        source.close()
+    assert (failed.value.location, failed.value.offset) == (uri(at), 0)
+
+
 def test_a_read_error_of_the_server_is_told_and_the_next_read_works(tmp_path: Path, disk: Path) -> None:
     at, broken = tmp_path / "s", tmp_path / "broken"
     broken.touch()
