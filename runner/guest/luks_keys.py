@@ -52,14 +52,16 @@ def _content(path: Path) -> bytes:
     except OSError as error:
         hint = "Name a file that holds the passphrase, relative to the spec."
         raise KeyFileUnfit(str(path), f"cannot be read ({error.strerror})", hint) from error
-    with open(fd, "rb") as file:
+    try:
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode):
             raise KeyFileUnfit(str(path), "is no plain file", "Write the passphrase into a file.")
         if found.st_mode & _OTHERS:
             mode = f"{stat.S_IMODE(found.st_mode):04o}"
             raise KeyFileUnfit(str(path), f"may be read by others than its owner (mode {mode})", f"chmod 600 {path}")
-        content = file.read(BYTES_MOST + 1)
+        content = os.read(fd, BYTES_MOST + 1)
+    finally:
+        os.close(fd)
     if len(content) > BYTES_MOST:
         raise KeyFileUnfit(str(path), f"has more than {BYTES_MOST} bytes", "Name a file with the passphrase alone.")
     return content

@@ -69,7 +69,7 @@ def named_as_by_guest(appliance: Appliance, facts: GuestFacts, found: System) ->
     for volume in opened:
         now = volume.mapping.removeprefix(_MAPPED)
         name = own.get(volume.device) or (f"luks-{volume.uuid}" if luks_at_boot.UUID.fullmatch(volume.uuid) else now)
-        if _NAME.fullmatch(name) and name not in (".", "..", *taken):
+        if _NAME.fullmatch(name) and name not in (".", "..", "control", *taken):
             appliance.rename_mapping(now, name)
             taken |= {name}
             facts = _renamed(facts, volume.mapping, f"{_MAPPED}{name}")

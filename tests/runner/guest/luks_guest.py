@@ -87,9 +87,9 @@ def _file_system(path: Path, files: dict[str, str], uuid: str, size: int) -> Non
         file = tree / relative
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
-    _run(
-        "mke2fs", "-q", "-t", "ext4", "-O", "^orphan_file,^metadata_csum_seed", "-U", uuid, "-d", tree, path, f"{size}M"
-    )
+    # LUKS 2 has sectors of 4 KiB here, and no file system may have smaller blocks.
+    features = ("-b", "4096", "-O", "^orphan_file,^metadata_csum_seed")
+    _run("mke2fs", "-q", "-t", "ext4", *features, "-U", uuid, "-d", tree, path, f"{size}M")
 
 
 def _header(path: Path, kind: str, size: int, key: Path) -> None:
