@@ -13,6 +13,7 @@ import pytest
 from runner.acceleration import accelerator
 from runner.guest.conversion import GuestDisk, Options, commit, prepare
 from runner.lab.guest.kinds import build, kind
+from runner.lab.guest.kinds.kind import Kind
 from runner.lab.machine import Disk, Machine, Network, command
 from runner.lab.provider import cache_directory
 from runner.lab.vm import Vm
@@ -22,14 +23,21 @@ pytestmark = [
     pytest.mark.boot,
     pytest.mark.process,
     pytest.mark.slow,
-    pytest.mark.xdist_group("boot-luks"),
     pytest.mark.skipif(os.geteuid() != 0, reason="building the guests needs root and debootstrap"),
 ]
 
 ADDRESS = "10.77.0.10"
 BOOT_SECONDS = 900  # emulated, on a busy machine
-ASKS = f"Please unlock disk {kind.LUKS_NAME}"  # cryptsetup-initramfs's own words
-NOT_UNLOCKED = "ALERT!"  # initramfs-tools' words, before its shell
+# What stands on the console before a shell of the initramfs: initramfs-tools' words, systemd's.
+STUCK = ("ALERT!", "Entering emergency mode")
+
+# (kind, the words with which it asks: those of cryptsetup-initramfs and of systemd-cryptsetup)
+KINDS = [
+    pytest.param(kind.LVM_IN_LUKS, f"Please unlock disk {kind.LUKS_NAME}", marks=pytest.mark.xdist_group("boot-luks")),
+    pytest.param(
+        kind.LVM_IN_LUKS_DRACUT, "Please enter passphrase for disk", marks=pytest.mark.xdist_group("boot-luks-dracut")
+    ),
+]
 
 
 class Console:
@@ -49,7 +57,8 @@ class Console:
     def wait(self, until: str) -> None:
         patience = time.monotonic() + BOOT_SECONDS
         while until not in self.shown:
-            assert time.monotonic() < patience and self._vm.running and NOT_UNLOCKED not in self.shown, self.shown
+            stuck = any(words in self.shown for words in STUCK)
+            assert time.monotonic() < patience and self._vm.running and not stuck, self.shown[-4000:]
             try:
                 self.shown += self._socket.recv(65536).decode(errors="replace")
             except TimeoutError:
@@ -59,7 +68,7 @@ class Console:
         self._socket.sendall(text.encode())
 
 
-def boot(disk: Path, work: Path) -> str:
+def boot(disk: Path, work: Path, asks: str) -> str:
     """Boot a copy that is thrown away, type the passphrase when it is asked for; the console up to the login prompt."""
     machine = Machine(
         name="converted",
@@ -76,7 +85,7 @@ def boot(disk: Path, work: Path) -> str:
     vm = Vm([*argv, "-snapshot"], work / "qemu.log", lambda *_: None)
     try:
         console = Console(vm, machine.console)
-        console.wait(ASKS)
+        console.wait(asks)
         console.type(f"{kind.LUKS_KEY}\r")
         console.wait(f"{kind.HOSTNAME} login:")
         return console.shown
@@ -84,14 +93,15 @@ def boot(disk: Path, work: Path) -> str:
         vm.stop(0)
 
 
-def test_it_asks_at_the_console_and_boots_from_nvme(tmp_path: Path) -> None:
-    guest = build.build(kind.LVM_IN_LUKS, tmp_path / "guest", cache=cache_directory(), log=print)
+@pytest.mark.parametrize(("made", "asks"), KINDS)
+def test_it_asks_at_the_console_and_boots_from_nvme(tmp_path: Path, made: Kind, asks: str) -> None:
+    guest = build.build(made, tmp_path / "guest", cache=cache_directory(), log=print)
     disks = [GuestDisk("root", guest.disk, True)]
     keys = (kind.LUKS_KEY,)
     prepared = prepare(disks, Options("dhcp", os="linux", luks_keys=keys), tmp_path / "work")
     commit(prepared.disks, {"root": guest.disk})
 
-    shown = boot(guest.disk, tmp_path)
+    shown = boot(guest.disk, tmp_path, asks)
     told = re.search(rf"{kind.REPORT} root (.*), ena (\w+), addresses (.*?) *[\r\n]", shown)
     assert told, shown[-4000:]
     assert told.groups() == ("/dev/mapper/vg00-root, ext4", "loaded", f"eth0={ADDRESS}/24(dhcp)")

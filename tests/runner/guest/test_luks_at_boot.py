@@ -114,6 +114,20 @@ def test_dracut_is_told_by_the_kernel_line(locked: Locked, crypttab: str, before
     luks_at_boot.check(facts, dracut=True)
 
 
+def test_a_root_in_red_hats_luks_is_converted(locked: Locked) -> None:
+    name = f"/dev/mapper/luks-{LUKS}"
+    files = {
+        "/etc/fstab": f"{name} / ext4 defaults 0 1\n/dev/disk/by-id/dm-name-luks-{LUKS} /opt ext4 defaults 0 0\n",
+        "/etc/crypttab": f"luks-{LUKS} UUID={LUKS} none discard\n",
+        "/boot/grub/grub.cfg": f"\tlinux\t/vmlinuz-6.1.0-50-amd64 root={name} ro rd.luks.uuid=luks-{LUKS}\n",
+    }
+    facts = dracut(locked(files, volume=replace(VOLUME, mapping=name, holds=(name,))))
+    steps = table.decide(facts, Options("dhcp")).steps
+    (rebuild,) = [step for step in steps if isinstance(step, Rebuild)]
+    assert rebuild.unlocks == (f"luks-{LUKS}",)
+    assert "/etc/fstab" not in {step.path for step in steps if isinstance(step, Write)}
+
+
 def test_old_dracut_asks_for_all_by_itself(locked: Locked) -> None:
     facts = dracut(locked())
     assert luks_at_boot.words((), facts)
@@ -207,6 +221,9 @@ def test_every_disk_of_a_btrfs_root_is_unlocked(locked: Locked) -> None:
     file_systems.append(FileSystem("/dev/mapper/two", "btrfs", ROOT, "", ""))
     facts = replace(facts, luks=(VOLUME, other), file_systems=tuple(file_systems))
     assert luks_at_boot.names(facts) == ("sda2_crypt", "two")
+    words = ["root=/dev/mapper/two", "ro", f"rd.luks.name={LUKS}=sda2_crypt"]
+    line = changed(words, dracut(replace(facts, root="/dev/mapper/two")))
+    assert [word for word in line.words if word.startswith("rd.luks.")] == [words[2], f"rd.luks.name={BOOT}=two"]
 
 
 @pytest.mark.parametrize(

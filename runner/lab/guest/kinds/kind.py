@@ -6,7 +6,7 @@ controllers alone, no serial console, a static address that a udev rule binds to
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from runner.lab.guest import recipe
@@ -27,7 +27,7 @@ class Kind:
     """One kind of guest. `root` is what it calls its root's device, as VMware's controllers made it.
 
     `grub` is where GRUB finds itself and its grub.cfg, with the modules that this takes; `boot` the path of /boot as
-    GRUB sees it; `flags` the kernel parameters besides root=.
+    GRUB sees it; `flags` the kernel parameters besides root=; `packages` those that this kind has and others have not.
     """
 
     name: str
@@ -107,10 +107,12 @@ LVM_IN_LUKS = Kind(
     flags="ro",
     packages=("cryptsetup-initramfs",),
 )
+# The same, its initramfs made by dracut, which is told nothing of LUKS on the kernel's command line.
+LVM_IN_LUKS_DRACUT = replace(LVM_IN_LUKS, name="lvm-in-luks-dracut", tool="dracut", flags="ro rd.lvm.lv=vg00/root")
 LUKS_NAME = "sda2_crypt"
 LUKS_KEY = "open it at the console"
 
-KINDS = (JFS, XFS_ON_LVM, BTRFS_UEFI, LVM_IN_LUKS)
+KINDS = (JFS, XFS_ON_LVM, BTRFS_UEFI, LVM_IN_LUKS, LVM_IN_LUKS_DRACUT)
 
 
 # systemd gives a mount 90 s. An emulated machine on a busy host has stood still for longer, and then went to emergency
@@ -153,7 +155,7 @@ def own_files(kind: Kind, kernel: str) -> tuple[GuestFile, ...]:
         GuestFile("/etc/default/grub", _DEFAULT_GRUB.format(flags=kind.flags.removeprefix("ro").strip())),
         GuestFile("/boot/grub/grub.cfg", _GRUB_CFG.format(kind=kind, kernel=kernel)),
     ]
-    if kind is LVM_IN_LUKS:
+    if kind.layout == "ext4 on lvm in luks":
         files.append(GuestFile("/etc/crypttab", f"{LUKS_NAME} /dev/sda2 none luks,discard\n"))
     if kind.tool == "initramfs-tools":
         files.append(GuestFile("/etc/initramfs-tools/modules", "".join(f"{name}\n" for name in drivers)))
