@@ -89,7 +89,7 @@ def _verdict(
             advice += [f"{note.path}: {note.why}." for note in windows.notes(facts.registry)]
     except Refused as refusal:
         return (refusal.sentence,), (*advice, refusal.hint), ()
-    advice += [f"On EC2 {luks_at_boot.advice(volume)}." for volume in luks_at_boot.asking(facts)]
+    advice += luks_at_boot.told(facts)
     if firmware != "bios":
         advice.append(f"Set source.firmware: {firmware} in the spec.")
     edits = [record(step) for step in steps]

@@ -36,14 +36,18 @@ def decide(facts: GuestFacts) -> list[Note]:
     boot = facts.mount_of("/boot").device if opened else ""
     if locked := next((volume for volume in opened if boot in volume.holds), None):
         raise BootEncrypted(locked.device)
-    return [Note(crypttab.PATH, advice(volume)) for volume in asking(facts)]
+    return [Note(crypttab.PATH, _advice(volume)) for volume in asking(facts)]
 
 
-def advice(volume: LuksVolume) -> str:
-    """What to do about a volume whose passphrase is asked for."""
+def told(facts: GuestFacts) -> tuple[str, ...]:
+    """The same as sentences."""
+    return tuple(f"On EC2 {_advice(volume)}." for volume in asking(facts))
+
+
+def _advice(volume: LuksVolume) -> str:
     return (
-        f"every start waits for the passphrase of {volume.mapping} ({volume.uuid}): type it at the EC2 serial console, "
-        "which Nitro's instance types have; no drill or status check can, so they fail until then"
+        f"every start waits for the passphrase of {volume.mapping}: type it at the EC2 serial console, which Nitro's "
+        "instance types have. No status check and no check of a drill passes before"
     )
 
 
