@@ -61,6 +61,7 @@ def _absolute(spec: Spec, base: Path) -> Spec:
     guest = spec.guest
     if guest.drivers is not None:
         guest = dataclasses.replace(guest, drivers=str((base / guest.drivers).resolve()))
+    guest = dataclasses.replace(guest, luks_keys=tuple(str(base / key) for key in guest.luks_keys))
     source = dataclasses.replace(spec.source, disks=disks)
     return dataclasses.replace(spec, source=source, backend=backend, guest=guest)
 

@@ -138,11 +138,13 @@ class GuestPolicy:
     """How the guest is judged and made bootable. `unlisted`: a guest whose release is not in the support matrix.
 
     `drivers` is the directory of a bundle of Windows drivers; `cloud_init` says whether it may change the replica.
+    `luks_keys` are files with a passphrase each, tried on every LUKS volume; no passphrase stands in a spec.
     """
 
     unlisted: UnlistedPolicy = "refuse"
     cloud_init: CloudInitPolicy = "limit"
     drivers: str | None = None
+    luks_keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from runner.aws.account import Account
 from runner.guest.facts import Firmware
+from runner.guest.luks_keys import read_keys
 from runner.phases.look import Given, look, members_of
 from schemas.document import write_document
 from schemas.errors import DONE, REFUSED
@@ -32,12 +34,16 @@ def inspect_command(
     disk: Annotated[list[str] | None, typer.Option(help="A further disk of the machine, of the same format.")] = None,
     boot: Annotated[int, typer.Option(min=1, help="Which of the disks boots, counted from 1.")] = 1,
     firmware: Annotated[str | None, typer.Option(help="bios or uefi (default: as the disk is laid out).")] = None,
+    luks_key: Annotated[
+        list[Path] | None, typer.Option(help="A file with a passphrase for LUKS volumes. May be repeated.")
+    ] = None,
     region: Annotated[str, typer.Option(help="AWS region of the request for an s3:// image.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="JSON, as schemas/inspection.schema.json has it.")] = False,
 ) -> None:
     """What a guest is, and whether hotadd can make it boot on EC2. Nothing is changed. Exit code 3: it cannot."""
     if firmware is not None and firmware not in _FIRMWARES:
         raise typer.BadParameter(f"{firmware} is none of bios, uefi", param_hint="--firmware")
+    keys = read_keys(luks_key or ())
     account = Account(region or os.environ.get("AWS_REGION") or "us-east-1")
     given = [Given(image, format, member)]
     if format in ("ova", "ovf") and not member:
@@ -45,7 +51,7 @@ def inspect_command(
     given += [Given(location, format) for location in disk or ()]
     if boot > len(given):
         raise typer.BadParameter(f"there are {len(given)} disks", param_hint="--boot")
-    found = look(given, boot - 1, _FIRMWARES[firmware] if firmware else None, account)
+    found = look(given, boot - 1, _FIRMWARES[firmware] if firmware else None, account, keys)
     if as_json:
         typer.echo(write_document(found, "inspection"), nl=False)
     else:

@@ -33,9 +33,13 @@ _PROGRAM_SECONDS = 1800.0  # an initramfs with all modules takes minutes on an e
 
 
 class Appliance(Volumes):
-    """libguestfs's small virtual machine with the overlays as its disks, in the guest's order."""
+    """libguestfs's small virtual machine with the overlays as its disks, in the guest's order.
 
-    def __init__(self, overlays: Sequence[Path]) -> None:
+    One that `opens_luks` takes more of the machine's memory: Argon2 wants up to 1 GiB (cryptsetup(8), --pbkdf-memory).
+    """
+
+    def __init__(self, overlays: Sequence[Path], *, opens_luks: bool = False) -> None:
+        self._mappings = []
         g: Any = guestfs.GuestFS(python_return_dict=True)
         self._g = g
         g.set_backend("direct")
@@ -48,7 +52,8 @@ class Appliance(Volumes):
         # Binaries of EL6 need vsyscall, and Debian's kernel has none by default. libguestfs starts software RAID when
         # it starts: start_ro keeps an unclean array from being resynced until it was looked at.
         g.set_append("vsyscall=emulate md_mod.start_ro=1")
-        g.set_memsize(min(max(_memory_mib() // 2, _MEMORY_MIB[0]), _MEMORY_MIB[1]))
+        share = _memory_mib() * 3 // 4 if opens_luks else _memory_mib() // 2
+        g.set_memsize(min(max(share, _MEMORY_MIB[0]), _MEMORY_MIB[1]))
         for overlay in overlays:
             # unsafe: nobody needs the overlay of an appliance that died; it is made again.
             g.add_drive_opts(str(overlay), format="qcow2", cachemode="unsafe")
@@ -72,7 +77,9 @@ class Appliance(Volumes):
     def _stop_arrays(self) -> None:
         """Mark software RAID clean: its kernel does so 200 ms after the last write, and shutdown() does not wait."""
         arrays = self._g.list_md_devices()
-        if arrays:
+        if arrays and self._mappings:
+            self.tool(["dmsetup", "remove_all"])  # LUKS in LVM, or the other way round: from the top down
+        elif arrays:
             self._g.vg_activate_all(False)
         for array in arrays:
             self._g.md_stop(array)

@@ -71,13 +71,14 @@ class Prepared:
     disks: tuple[InjectedDisk, ...]
 
 
-def inspect(disks: Sequence[GuestDisk], work: Path) -> GuestFacts:
+def inspect(disks: Sequence[GuestDisk], work: Path, luks_keys: tuple[str, ...] = ()) -> GuestFacts:
     """What the guest is; for preflight, on the source's own disks, which are only read. Takes 20 s and more.
 
-    Raises `FileSystemDamaged`, `FileTooBig` and `ConversionFailed`.
+    `luks_keys` are passphrases to open LUKS volumes with. Raises `FileSystemDamaged`, `FileTooBig` and
+    `ConversionFailed`.
     """
     with overlaid(disks, work) as (scratch, overlays):
-        return _convert("inspect", disks, overlays, Options("keep"), scratch).facts
+        return _convert("inspect", disks, overlays, Options("keep", luks_keys=luks_keys), scratch).facts
 
 
 def check(facts: GuestFacts, options: Options) -> None:

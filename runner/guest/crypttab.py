@@ -1,6 +1,6 @@
 """/etc/crypttab: from device names to UUIDs. Pure.
 
-What conversion itself must read may not be encrypted (it has no key); other volumes are unlocked by the guest as ever.
+What conversion itself must read takes a key (see luks_at_boot.py); other volumes are unlocked by the guest as ever.
 """
 
 from __future__ import annotations
@@ -34,6 +34,19 @@ def volumes(text: str) -> Iterator[Volume]:
 def names(facts: GuestFacts) -> frozenset[str]:
     """The names under /dev/mapper that the table gives."""
     return frozenset(f"/dev/mapper/{volume.fields[0]}" for volume in volumes(facts.text(PATH) or ""))
+
+
+def by_device(facts: GuestFacts) -> dict[str, tuple[str, ...]]:
+    """The fields that the table has for each LUKS volume of the facts, by the volume's device; of several the first."""
+    found: dict[str, tuple[str, ...]] = {}
+    for volume in volumes(facts.text(PATH) or ""):
+        try:
+            meant = devices.find(volume.fields[1], facts)
+        except devices.Unmatched:
+            continue
+        if meant.type == "crypto_LUKS":
+            found.setdefault(meant.device, volume.fields)
+    return found
 
 
 def decide(facts: GuestFacts) -> list[Write]:

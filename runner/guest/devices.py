@@ -94,7 +94,8 @@ def _of_volume(name: str, facts: GuestFacts) -> list[FileSystem]:
     """LVM and md volumes, whose names are the same on every controller."""
     linked = name.removeprefix("/dev/disk/by-id/dm-name-")
     device = lvm_name(f"/dev/mapper/{linked}" if linked != name else name)
-    found = [fs for fs in facts.file_systems if fs.device == device or name in fs.links]
+    mapped = f"/dev/mapper/{linked}" if linked != name else name  # a LUKS volume's, which may have dashes as well
+    found = [fs for fs in facts.file_systems if fs.device in (device, mapped) or name in fs.links]
     if not found and (meant := _ARRAY.match(name)):
         # The appliance may number an array otherwise (/dev/md127); where there is but one, it is that.
         arrays = [(fs, _ARRAY.match(fs.device)) for fs in facts.file_systems]

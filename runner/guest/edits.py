@@ -38,6 +38,8 @@ class Aside:
 class Rebuild:
     """Run the guest's own `command` and see that `initramfs` then holds `modules` (names with underscores).
 
+    It must also unlock the LUKS volumes `unlocks`, by their names under /dev/mapper.
+
     `built` is where the command leaves its image, which takes the place of `initramfs` once it was looked through;
     empty where the command does that itself. With `keep` the old one stays beside it.
     """
@@ -49,6 +51,7 @@ class Rebuild:
     why: str
     built: str = ""
     keep: bool = False
+    unlocks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,7 @@ def record(step: Step) -> Edit:
             return Edit(path, "rewritten, the old one kept as " + path + suffix if keep else "rewritten", why)
         case Aside(path, why, suffix):
             return Edit(path, f"moved to {path}{suffix}", why)
-        case Rebuild(_, initramfs, command, _, why, _, keep):
+        case Rebuild(_, initramfs, command, _, why, _, keep, _):
             kept = f", the old one kept as {initramfs}{KEPT}" if keep else ""
             return Edit(initramfs, f"rebuilt by {shlex.join(command)}{kept}", why)
         case Copy(path, source, why):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from runner.guest.windows.facts import Registry, WindowsFacts
@@ -21,7 +21,7 @@ class Options:
 
     `hypervisor` is the destination type's (None: not known, either will do); `unlisted` says what becomes of a guest
     that is not in the support matrix; `cloud_init` "keep" leaves cloud-init as it is configured. `bundle` holds the
-    Windows drivers that the spec names.
+    Windows drivers that the spec names. `luks_keys` are passphrases, which nothing may show.
     """
 
     network: Literal["dhcp", "keep"]
@@ -31,6 +31,7 @@ class Options:
     unlisted: Literal["refuse", "try"] = "refuse"
     cloud_init: CloudInit = "limit"
     bundle: Bundle | None = None
+    luks_keys: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,21 @@ class FileSystem:
     partition: int | None = None
     part_label: str = ""
     links: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LuksVolume:
+    """A LUKS volume on which the keys were tried; `device` is the name of the file system that it is in the facts.
+
+    `mapping` is the path that opened it (/dev/mapper/NAME), empty where no key did; `failed` what stood in the way but
+    for a wrong key; `holds` the devices of what lies in it, volumes of LVM on it among them.
+    """
+
+    device: str
+    uuid: str
+    mapping: str = ""
+    failed: str = ""
+    holds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -126,7 +142,8 @@ class SymbolicLink:
 class GuestFacts:
     """One guest. `firmwares` are those its boot disk is laid out for; `paths` are the asked-for paths that exist.
 
-    `tables` has each disk's kind of partition table (gpt, dos, empty for none); `groups` the LVM volume groups.
+    `tables` has each disk's kind of partition table (gpt, dos, empty for none); `groups` the LVM volume groups. `luks`
+    are the LUKS volumes, where keys were given to open them: `keys` says how many.
     """
 
     os: Literal["linux", "windows", "unknown"]
@@ -145,11 +162,18 @@ class GuestFacts:
     groups: tuple[str, ...] = ()
     windows: WindowsFacts | None = None
     links: tuple[SymbolicLink, ...] = ()
+    luks: tuple[LuksVolume, ...] = ()
+    keys: int = 0
 
     @property
     def registry(self) -> Registry | None:
         """What a Windows guest's registry says, None without one that was read."""
         return self.windows.registry if self.windows else None
+
+    @property
+    def why_locked(self) -> str:
+        """What hindered the opening of a LUKS volume but for wrong keys, empty for nothing."""
+        return next((volume.failed for volume in self.luks if volume.failed), "")
 
     @property
     def default_kernel(self) -> Kernel | None:

@@ -57,10 +57,10 @@ def decide(facts: GuestFacts) -> list[Write]:
     unlocked = crypttab.names(facts)
     for entry in entries(text):
         line = lines[entry.line - 1]
-        if entry.device not in unlocked:
+        if entry.device not in unlocked or devices.is_known(entry.device, facts):
             lines[entry.line - 1] = _on_ec2(entry, line, facts)
         elif entry.point in _SYSTEM:
-            raise EncryptedSystem(entry.device, entry.point)
+            raise EncryptedSystem(entry.device, entry.point, facts.keys, facts.why_locked)
     new = "".join(lines)
     why = "EC2 has neither the device names of VMware's controllers nor its CD drive"
     return [Write(PATH, new, why, keep=True)] if new != text else []

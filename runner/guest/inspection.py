@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from runner.guest import agents, support, verdict
+from runner.guest import agents, luks_at_boot, support, verdict
 from runner.guest.boot import table as boot
 from runner.guest.edits import Step, record
 from runner.guest.facts import Firmware, GuestFacts, Kernel, Options
@@ -89,6 +89,7 @@ def _verdict(
             advice += [f"{note.path}: {note.why}." for note in windows.notes(facts.registry)]
     except Refused as refusal:
         return (refusal.sentence,), (*advice, refusal.hint), ()
+    advice += luks_at_boot.told(facts)
     if firmware != "bios":
         advice.append(f"Set source.firmware: {firmware} in the spec.")
     edits = [record(step) for step in steps]
@@ -114,7 +115,8 @@ def _file_systems(facts: GuestFacts) -> tuple[InspectedFileSystem, ...]:
 
 def _encryption(facts: GuestFacts) -> tuple[str, ...]:
     bitlocker = facts.windows.encrypted if facts.windows else ()
-    luks = [f"LUKS ({fs.device})" for fs in facts.file_systems if fs.type == "crypto_LUKS"]
+    opened = {volume.device: f", opened as {volume.mapping}" for volume in facts.luks if volume.mapping}
+    luks = [f"LUKS ({fs.device}{opened.get(fs.device, '')})" for fs in facts.file_systems if fs.type == "crypto_LUKS"]
     return (*luks, *(f"BitLocker ({device})" for device in bitlocker))
 
 

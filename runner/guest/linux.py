@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from runner.guest import crypttab, fstab, serial_login
+from runner.guest import crypttab, fstab, luks_at_boot, serial_login
 from runner.guest.edits import Note, Rebuild, Step
 from runner.guest.facts import GuestFacts, Options
 from runner.guest.names import blkid, lvm, md, mount_units, multipath, udev_rules
@@ -21,6 +21,7 @@ _COPIED = re.compile(r"/etc/(crypttab|lvm/.+|mdadm(\.conf|/.+)|multipath(\.conf|
 FILES = (
     fstab.PATH,
     crypttab.PATH,
+    *luks_at_boot.FILES,
     *lvm.FILES,
     *md.FILES,
     *multipath.FILES,
@@ -40,6 +41,7 @@ DIRECTORIES = (
 )
 PATHS = (
     *fstab.PATHS,
+    *luks_at_boot.PATHS,
     *blkid.PATHS,
     *lvm.PATHS,
     *serial_login.PATHS,
@@ -58,6 +60,7 @@ def decide(facts: GuestFacts, options: Options) -> list[Step]:
         *fstab.decide(facts),
         *mount_units.decide(facts),
         *crypttab.decide(facts),
+        *luks_at_boot.decide(facts),
         *lvm.decide(facts),
         *md.decide(facts),
         *multipath.decide(facts),

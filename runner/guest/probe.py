@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 from runner.guest import reading_list, support
 from runner.guest.appliance import Appliance
 from runner.guest.boot import default, efi
-from runner.guest.facts import FileSystem, Firmware, GuestFacts, SymbolicLink, TextFile
+from runner.guest.facts import FileSystem, Firmware, GuestFacts, LuksVolume, SymbolicLink, TextFile
 from runner.guest.kernels import kernels
 from runner.guest.refusals import ConfigurationTooBig
 from runner.guest.storage import health, system
+from runner.guest.storage import luks as luks_storage
 from runner.guest.windows import probe as windows
 
 _EFI_PARTITION = ("c12a7328-f81f-11d2-ba4b-00c04fc93ec9", "0xef")
@@ -22,16 +24,24 @@ FILES_MOST = 2_000
 BYTES_MOST = 8 * 1024 * 1024
 
 
-def probe(appliance: Appliance, disks: int, boot_disk: int) -> GuestFacts:
+def probe(appliance: Appliance, disks: int, boot_disk: int, luks_keys: Sequence[str] = ()) -> GuestFacts:
     """The facts of the guest; its file systems are mounted afterwards, read-write, and were clean before.
+
+    `luks_keys` are passphrases that are tried on its LUKS volumes.
 
     Raises `FileSystemDamaged`, what `read` raises, and what `storage.health` finds unfit to be mounted.
     """
     file_systems, firmwares, tables = _file_systems(appliance, disks, boot_disk)
+    luks: tuple[LuksVolume, ...] = ()
+    if luks_keys:
+        file_systems, luks = luks_storage.unlock(
+            appliance, file_systems, luks_keys, lambda device: _file_system(appliance, device, appliance.blkid(device))
+        )
     health.check_volumes(appliance, file_systems)
     lvm = any(fs.type == "LVM2_member" for fs in file_systems)
     groups = tuple(appliance.groups()) if lvm else ()
     facts = GuestFacts("unknown", "", "", "unknown", firmwares, "", disks, file_systems, (), (), (), (), tables, groups)
+    facts = replace(facts, luks=luks, keys=len(luks_keys))
     found = system.find(appliance, file_systems, boot_disk)
     is_windows = found is not None and found.kind == "windows"
     if found is None or is_windows and found.at.disk != boot_disk:
@@ -41,6 +51,7 @@ def probe(appliance: Appliance, disks: int, boot_disk: int) -> GuestFacts:
             return replace(facts, os="windows", product="Windows", windows=traces)
     if found is None:
         return facts
+    facts, found = luks_storage.named_as_by_guest(appliance, facts, found)
     facts = replace(facts, os=found.kind, root=found.at.device, product="Windows" if is_windows else "Linux")
     if is_windows:
         return windows.probe(appliance, facts, found.at, boot_disk)
@@ -66,20 +77,25 @@ def _file_systems(
     schemes = dict.fromkeys(range(disks), "")
     for device in appliance.volumes():
         told = appliance.blkid(device)
-        disk, partition = appliance.place(device)
+        disk, _ = appliance.place(device)
         if disk == boot_disk:
             part_types.add(told.get("PART_ENTRY_TYPE", ""))
         if disk is not None and told.get("PART_ENTRY_SCHEME"):
             schemes[disk] = told["PART_ENTRY_SCHEME"]
-        kind, uuid, label, part_uuid = (told.get(key, "") for key in ("TYPE", "UUID", "LABEL", "PART_ENTRY_UUID"))
-        part_label, links = told.get("PART_ENTRY_NAME", ""), appliance.links(device)
-        found.append(FileSystem(device, kind, uuid, label, part_uuid, disk, partition, part_label, links))
+        found.append(_file_system(appliance, device, told))
     firmwares: list[Firmware] = []
     if schemes[boot_disk] != "gpt" or _BIOS_BOOT_PARTITION in part_types:
         firmwares.append("bios")
     if part_types & set(_EFI_PARTITION):
         firmwares.append("uefi")
     return tuple(found), tuple(firmwares), tuple(schemes.values())
+
+
+def _file_system(appliance: Appliance, device: str, told: dict[str, str]) -> FileSystem:
+    kind, uuid, label, part_uuid = (told.get(key, "") for key in ("TYPE", "UUID", "LABEL", "PART_ENTRY_UUID"))
+    part_label = told.get("PART_ENTRY_NAME", "")
+    disk, partition = appliance.place(device)
+    return FileSystem(device, kind, uuid, label, part_uuid, disk, partition, part_label, appliance.links(device))
 
 
 def _links(appliance: Appliance) -> tuple[SymbolicLink, ...]:

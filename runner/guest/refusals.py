@@ -43,13 +43,21 @@ class FamilyUnsupported(Refused):
 class EncryptedSystem(Refused):
     """The guest's system, or a part without which it does not come up, lies in a LUKS volume."""
 
-    def __init__(self, device: str, mount: str) -> None:
+    def __init__(self, device: str, mount: str, keys: int = 0, failed: str = "") -> None:
+        none = "hotadd has no key to make it bootable" if not keys else f"none of the {keys} keys given opens it"
+        other = "decrypt it in the guest (cryptsetup reencrypt --decrypt) and let EBS encrypt the volumes instead"
+        give = "Name a file with its passphrase in the spec (`guest: {luks_keys: [FILE]}`; `hotadd inspect --luks-key`)"
+        again = "Check the files (in the guest: cryptsetup open --test-passphrase --key-file FILE DEVICE)"
+        if "memory" in failed:
+            again = "Run hotadd on a machine with 4 GiB of memory or more: opening it takes what its key slot states"
         super().__init__(
-            f"{mount} of the guest is encrypted with LUKS on {device}: hotadd has no key to make it bootable.",
-            "Decrypt it in the guest first (cryptsetup reencrypt --decrypt), and let EBS encrypt the volumes instead.",
+            f"{mount} of the guest is encrypted with LUKS on {device}: {none}{f' ({failed})' if failed else ''}.",
+            f"{again if keys else give}, or {other}.",
         )
         self.device = device
         self.mount = mount
+        self.keys = keys
+        self.failed = failed
 
 
 class OsMismatch(Refused):

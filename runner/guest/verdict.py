@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from runner.guest import luks_at_boot
 from runner.guest.facts import Firmware, GuestFacts, Hypervisor, Options
 from runner.guest.refusals import (
     DriverMissing,
@@ -57,6 +58,9 @@ def fitness(facts: GuestFacts, hypervisor: Hypervisor, firmware: Firmware) -> Fi
     kernel = facts.default_kernel
     if kernel is None:
         return Fitness(hypervisor, "no kernel was found")
+    if hypervisor == "xen" and (asking := luks_at_boot.asking(facts)):
+        typed = f"its start waits for the passphrase of {asking[0].mapping}"
+        return Fitness(hypervisor, f"{typed}, and its machines have no serial console to type at")
     missing = [name for name in _NEEDED[hypervisor] if name not in (*kernel.loadable, *kernel.builtin)]
     without = f"its default kernel {kernel.version} has no {' and no '.join(missing)}"
     return Fitness(hypervisor, without if missing else "")

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from runner.guest.doing import doing, last_words
-from runner.guest.refusals import FileSystemDamaged
+from runner.guest.refusals import ConversionFailed, FileSystemDamaged, GuestProgramEndless
 from runner.guest.storage.refusals import JournalLost
+from runner.guest.time_limit import time_limit
 
 # Each only looks; the journal was replayed before.
 _CHECKS = {
@@ -26,22 +27,34 @@ _DISK_NAME = re.compile(r"/dev/sd([a-z]+)([0-9]*)")
 _ARRAY_NAME = re.compile(r"(/dev/md[0-9]+)(?:p([0-9]+))?")
 _REPLACED = re.compile(r"[^0-9A-Za-z#+\-.:=@_/]")  # by udev's string_escape=replace, in a link
 _VOLUME_NAME = re.compile(r"/dev/([^/]+)/[^/]+")
+# A header says how much work a key takes. cryptsetup makes it two seconds' worth of the machine that formats; an
+# emulated CPU takes ten times as long for each of the eight key slots, and a hostile header any time.
+_UNLOCK_SECONDS = 900.0
+_WRONG_KEY = "exited with status 2"  # cryptsetup(8), RETURN CODES: no permission (bad passphrase)
 
 
 class Volumes:
-    """Block devices and file systems of an appliance; `_g` is libguestfs's handle, which has no types."""
+    """Block devices and file systems of an appliance; `_g` is libguestfs's handle, which has no types.
+
+    `_qemu` is the process of its QEMU, `_mappings` the names under /dev/mapper of the LUKS volumes that are open.
+    """
 
     _g: Any
+    _qemu: int
+    _mappings: list[str]
 
     def volumes(self) -> list[str]:
-        """Every device that may hold a file system: partitions, whole disks without any, LVM and md volumes."""
+        """Every device that may hold a file system: partitions, whole disks without any, LVM, md and open LUKS ones."""
         with doing("looking for file systems"):
             partitions: list[str] = self._g.list_partitions()
             parents = {self._g.part_to_dev(p) for p in partitions}
             volumes = partitions + [d for d in self._g.list_devices() if d not in parents]
             kinds = {self.blkid(volume).get("TYPE", "") for volume in volumes}
+            upper = [f"/dev/mapper/{name}" for name in self._mappings]
             if "linux_raid_member" in kinds:
-                volumes += self._g.list_md_devices()
+                upper += self._g.list_md_devices()
+            volumes += upper
+            kinds |= {self.blkid(volume).get("TYPE", "") for volume in upper}
             if "LVM2_member" in kinds:
                 volumes += self._g.lvs()
             return volumes
@@ -86,6 +99,43 @@ class Volumes:
         except RuntimeError:
             return ()
         return tuple("/dev/disk/by-id/" + _REPLACED.sub("_", name) for name in names)
+
+    def unlock(self, device: str, keys: Sequence[str], name: str) -> str | None:
+        """Open a LUKS volume as /dev/mapper/`name`, and the LVM volumes in it.
+
+        None when a key fits, empty when none does, else what hindered cryptsetup. Raises `GuestProgramEndless`.
+        """
+        said = ""
+        for key in keys:
+            try:
+                # The words name no key: errors are shown.
+                with time_limit(self._qemu, f"cryptsetup on {device}", _UNLOCK_SECONDS), doing(f"unlocking {device}"):
+                    self._g.cryptsetup_open(device, key, name)
+            except GuestProgramEndless:
+                raise
+            except ConversionFailed as failed:
+                said = said if _WRONG_KEY in failed.said else failed.said
+                continue
+            self._mappings.append(name)
+            with doing(f"looking for volumes in {device}"):
+                self._g.lvm_scan(True)
+            return None
+        return said
+
+    def rename_mapping(self, name: str, to: str) -> None:
+        """Give an open LUKS volume another name under /dev/mapper."""
+        self.tool(["dmsetup", "rename", name, to])
+        self._mappings[self._mappings.index(name)] = to
+
+    def mapped_names(self) -> frozenset[str]:
+        """Every name under /dev/mapper: open LUKS volumes, and those of LVM."""
+        return frozenset(self.tool(["dmsetup", "info", "-c", "--noheadings", "-o", "name"]).split())
+
+    def mappings_below(self, device: str) -> tuple[str, ...]:
+        """The open LUKS volumes (as paths under /dev/mapper) that an LVM, md or LUKS volume is, or lies in."""
+        told = self.tool(["lsblk", "-nsrpo", "NAME,TYPE", device])
+        names = {line.partition(" ")[0] for line in told.splitlines() if line.endswith(" crypt")}
+        return tuple(sorted(names & {f"/dev/mapper/{name}" for name in self._mappings}))
 
     def extent(self, device: str) -> tuple[int, int, int]:
         """(disk from 0, first byte, bytes) of a partition, or of a whole disk."""

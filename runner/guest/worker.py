@@ -25,7 +25,10 @@ from schemas.errors import HotaddError
 
 @dataclass(frozen=True)
 class Request:
-    """What to do with a guest whose overlays are given in the guest's order of disks. `options` only for prepare."""
+    """What to do with a guest whose overlays are given in the guest's order of disks.
+
+    Of `options`, looking at a guest takes the LUKS keys alone.
+    """
 
     task: Literal["inspect", "prepare"]
     overlays: tuple[str, ...]
@@ -44,8 +47,9 @@ class Answer:
 
 def serve(request: Request) -> Answer:
     """Probe, decide and apply, in one appliance."""
-    with Appliance([Path(overlay) for overlay in request.overlays]) as appliance:
-        facts = probe(appliance, len(request.overlays), request.boot_disk)
+    overlays = [Path(overlay) for overlay in request.overlays]
+    with Appliance(overlays, opens_luks=bool(request.options.luks_keys)) as appliance:
+        facts = probe(appliance, len(request.overlays), request.boot_disk, request.options.luks_keys)
         if request.task == "inspect":
             return Answer(facts)
         decision = table.decide(facts, request.options)

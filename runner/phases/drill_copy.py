@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from runner.guest import luks_at_boot
 from runner.guest.conversion import check, commit, prepare
 from runner.phases.device import check_unheld, find_device
 from runner.phases.guests import guest_disks, guest_options
@@ -44,6 +45,8 @@ def inject_copies(job: Job) -> None:
     options = replace(guest_options(job.spec), hypervisor=check_destination(job).hypervisor)
     made = prepare(guest_disks(job.spec, devices), options, job.generation_directory)
     check(made.facts, options)
+    for waits in luks_at_boot.told(made.facts):
+        job.journal.tell("drill inject", waits)
     commit(made.disks, devices)
     for device in devices.values():
         check_unheld(device)

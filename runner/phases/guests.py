@@ -10,6 +10,7 @@ from pathlib import Path
 from runner.aws.account import Account
 from runner.guest.conversion import GuestDisk
 from runner.guest.facts import Options
+from runner.guest.luks_keys import read_keys
 from runner.guest.served import ServedDisk
 from runner.guest.windows.bundle import open_bundle
 from runner.phases.sources import open_place
@@ -44,7 +45,8 @@ def source_device(location: str, format: str, member: str, account: Account) -> 
 def guest_options(spec: Spec) -> Options:
     """What the spec wants of the conversion.
 
-    Raises what `open_bundle` does: every file of a bundle of drivers is checked here, before anything is copied.
+    Raises what `open_bundle` and `read_keys` do: every file of a bundle of drivers and every file with a LUKS key is
+    checked here, before anything is copied.
     """
     return Options(
         network=spec.network,
@@ -53,4 +55,5 @@ def guest_options(spec: Spec) -> Options:
         unlisted=spec.guest.unlisted,
         cloud_init=spec.guest.cloud_init,
         bundle=None if spec.guest.drivers is None else open_bundle(Path(spec.guest.drivers)),
+        luks_keys=read_keys([Path(key) for key in spec.guest.luks_keys]),
     )

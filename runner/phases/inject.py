@@ -14,6 +14,7 @@ from runner.blocks.device import open_device
 from runner.blocks.digests import ZERO, DigestFile, digest_of
 from runner.blocks.errors import DigestsDamaged
 from runner.blocks.extent import BLOCK
+from runner.guest import luks_at_boot
 from runner.guest.conversion import Prepared, check, commit, prepare
 from runner.guest.facts import GuestFacts
 from runner.journal import timestamp
@@ -66,6 +67,8 @@ def prepare_guest(job: Job) -> None:
     check(made.facts, options)
     for edit in made.edits:
         job.journal.tell("inject", f"{edit.path}: {edit.action}")
+    for waits in luks_at_boot.told(made.facts):
+        job.journal.tell("inject", waits)
     write_record(injection_file(job.generation_directory), made)
 
 

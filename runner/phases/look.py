@@ -45,8 +45,14 @@ def members_of(location: str, format: str, account: Account) -> tuple[Given, ...
     return found
 
 
-def look(given: Sequence[Given], boot_disk: int, firmware: Firmware | None, account: Account) -> Inspection:
-    """Open the guest on these disks, which are only read; takes 20 s and more.
+def look(
+    given: Sequence[Given],
+    boot_disk: int,
+    firmware: Firmware | None,
+    account: Account,
+    luks_keys: tuple[str, ...] = (),
+) -> Inspection:
+    """Open the guest on these disks, which are only read; takes 20 s and more. `luks_keys` open its LUKS volumes.
 
     Raises what `open_place` and `inspect` raise; a guest that cannot be replicated is a verdict and no error.
     """
@@ -59,4 +65,4 @@ def look(given: Sequence[Given], boot_disk: int, firmware: Firmware | None, acco
         for at, disk in enumerate(given)
     ]
     with tempfile.TemporaryDirectory(prefix="hotadd-inspect-") as work:
-        return describe(inspect(guest, Path(work)), disks, firmware)
+        return describe(inspect(guest, Path(work), luks_keys), disks, firmware)

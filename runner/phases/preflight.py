@@ -106,7 +106,7 @@ def preflight(job: Job) -> None:
     write_record(placement_file(job.home.work), Placement(slots, root_device))
     if source_is_due:
         options = replace(guest_options(job.spec), hypervisor=destination.hypervisor)
-        check(inspect(guest_disks(job.spec), job.generation_directory), options)
+        check(inspect(guest_disks(job.spec), job.generation_directory, options.luks_keys), options)
 
 
 def reserve_slots(job: Job, outputs: Outputs | None) -> dict[str, str]:

@@ -85,7 +85,7 @@ def test_what_was_written_is_read(written: tuple[Kind, Any]) -> None:
 def test_an_event_is_one_line(event: Event) -> None:
     line = write_document(event, "event", one_line=True)
     assert line.endswith("\n") and "\n" not in line[:-1]
-    assert "null" not in json.loads(line).values()
+    assert None not in json.loads(line).values()
     assert read_document(line, "event", Event, "here") == event
 
 

@@ -59,6 +59,8 @@ def test_a_good_spec_becomes_a_model() -> None:
     )
     named = loaded(changed("backend:\n", "guest: {drivers: ../drivers}\nbackend:\n"))
     assert (spec.guest.drivers, named.guest.drivers) == (None, str(Path.cwd() / "drivers"))
+    named = loaded(changed("backend:\n", "guest: {luks_keys: [keys/a, /root/b]}\nbackend:\n"))
+    assert (spec.guest.luks_keys, named.guest.luks_keys) == ((), (str(Path.cwd() / "specs/keys/a"), "/root/b"))
     with pytest.raises(KeyError):
         spec.disk("swap")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from runner.guest import devices
+from runner.guest import devices, luks_at_boot
 from runner.guest.boot import kernel_line
 from runner.guest.edits import Note, Step, Write
 from runner.guest.facts import GuestFacts
@@ -52,7 +52,7 @@ def decide(facts: GuestFacts) -> list[Step]:
 
 def _changed(text: str, facts: GuestFacts, *, main: bool) -> str:
     lines = text.splitlines(keepends=True)
-    wanted = " ".join(kernel_line.wanted(facts))
+    wanted = " ".join((*kernel_line.wanted(facts), *luks_at_boot.words((), facts)))
     added = f'{_COMMAND_LINE}="${_COMMAND_LINE} {wanted}"\n'
     ours, named = not main, False  # whether the setting has our words so far, and whether the file sets it at all
     for number, line in enumerate(lines):

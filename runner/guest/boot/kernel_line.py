@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from runner.guest import devices
+from runner.guest import devices, luks_at_boot
 from runner.guest.boot import nvme
 from runner.guest.facts import GuestFacts
 
@@ -51,10 +51,11 @@ def changed(words: Sequence[str], facts: GuestFacts) -> Line:
 
 def on_ec2(words: list[str], facts: GuestFacts, *, root: bool) -> list[str]:
     """The words of a command line, changed for EC2. With `root`, `root=` is rewritten; without it is dropped."""
-    ours = () if any(word in _ELSEWHERE for word in words) else wanted(facts)
     kept = without_ours(words, facts, root=root)
+    elsewhere = any(word in _ELSEWHERE for word in words)
+    ours = () if elsewhere else (*wanted(facts), *luks_at_boot.words(kept, facts))
     stated = {word.partition("=")[0] for word in kept}
-    result = [*kept, *(word for word in ours if word.partition("=")[0] not in stated)]
+    result = [*kept, *(word for word in ours if word.partition("=")[0] not in stated or word.startswith("rd.luks."))]
     same = sorted(result) == sorted(words) and list(_values(words, "console")) == list(_values(result, "console"))
     return words if same else result
 

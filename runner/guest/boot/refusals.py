@@ -42,4 +42,29 @@ class ToolMissing(Refused):
         self.tool = tool
 
 
-BOOT = (LoaderMissing, EnvironmentFull, ToolMissing)
+class BootEncrypted(Refused):
+    """/boot lies in a LUKS volume, which the boot loader would have to unlock."""
+
+    def __init__(self, device: str) -> None:
+        super().__init__(
+            f"/boot lies in the LUKS volume {device}: GRUB would ask for the passphrase before EC2's serial console is "
+            "set up, and nobody could type it.",
+            "Move /boot to a file system of its own outside LUKS in the guest (its root may stay encrypted).",
+        )
+        self.device = device
+
+
+class UnlockingUnknown(Refused):
+    """The guest's crypttab has no usable line for a LUKS volume that the initramfs must unlock."""
+
+    def __init__(self, device: str, uuid: str) -> None:
+        super().__init__(
+            f"/etc/crypttab names the LUKS volume {device} (UUID {uuid}) not at all, or by a name that is taken or has "
+            "other characters than letters, digits and ._+-: the initramfs would not unlock it.",
+            f"Write a line into it: a name, then UUID={uuid} none luks.",
+        )
+        self.device = device
+        self.uuid = uuid
+
+
+BOOT = (LoaderMissing, EnvironmentFull, ToolMissing, BootEncrypted, UnlockingUnknown)

@@ -5,17 +5,17 @@ dracut is always run without hostonly: that mode takes the drivers of the machin
 
 from __future__ import annotations
 
-from runner.guest import linux
+from runner.guest import linux, luks_at_boot
 from runner.guest.boot import table as boot
 from runner.guest.boot.refusals import ToolMissing
 from runner.guest.edits import Decision, Rebuild, Step, Write
 from runner.guest.facts import GuestFacts, Kernel, Options
 from runner.guest.families import drivers, room
 
-TOOLS = ("/usr/bin/dracut", "/usr/sbin/dracut", "/sbin/dracut")
-# dracut 004 of RHEL 6 has its functions here; it takes no hostonly option (there the mode is asked for) and no
+TOOLS = drivers.DRACUT
+# It takes no hostonly option (there the mode is asked for) and no
 # compressor. Options as virt-v2v has given them to it for years: --add-drivers, then the image, then the version.
-OLD = "/usr/share/dracut/dracut-functions"
+OLD = drivers.OLD_DRACUT
 ZSTD = ("/usr/bin/zstd", "/bin/zstd")
 CONFIG_DIRECTORY = "/etc/dracut.conf.d"
 CONFIG = f"{CONFIG_DIRECTORY}/99-hotadd.conf"
@@ -37,6 +37,7 @@ def is_family(facts: GuestFacts) -> bool:
 
 def decide(facts: GuestFacts, options: Options) -> Decision:
     """What makes the guest boot on EC2; an empty decision when nothing is left to do. Raises what refuses it."""
+    luks_at_boot.check(facts, dracut=True)
     steps: list[Step] = [*linux.decide(facts, options), *boot.decide(facts, options)]
     settings = _settings(facts)
     # The settings are for the next kernel: an image that has the drivers boots as it is, and a new one takes minutes.
@@ -77,6 +78,7 @@ def _rebuild(kernel: Kernel, facts: GuestFacts) -> Rebuild:
         initramfs=image,
         command=(*command, room.BUILT, kernel.version),
         modules=names,
+        unlocks=luks_at_boot.names(facts),
         why="it must find EC2's disks",
         built=room.BUILT,
         keep=kernel.default and bool(kernel.initramfs),

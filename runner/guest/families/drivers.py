@@ -10,6 +10,10 @@ DRIVERS = ("nvme", "nvme_core", "ena", "xen_blkfront", "xen_netfront")
 # Programs of guests that list an initramfs: initramfs-tools' and dracut's, where distributions put them.
 LISTERS = ("/usr/bin/lsinitramfs", "/usr/bin/lsinitrd", "/bin/lsinitrd", "/usr/sbin/lsinitrd", "/sbin/lsinitrd")
 
+# dracut itself, and what dracut 004 of RHEL 6 has its functions in.
+DRACUT = ("/usr/bin/dracut", "/usr/sbin/dracut", "/sbin/dracut")
+OLD_DRACUT = "/usr/share/dracut/dracut-functions"
+
 
 def asked(kernel: Kernel) -> tuple[str, ...]:
     """The drivers that this kernel's initramfs must hold: those that it has as modules."""

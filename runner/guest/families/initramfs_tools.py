@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runner.guest import devices, linux
+from runner.guest import devices, linux, luks_at_boot
 from runner.guest.boot import table as boot
 from runner.guest.edits import Decision, Rebuild, Step, Write
 from runner.guest.facts import GuestFacts, Kernel, Options
@@ -28,13 +28,14 @@ def is_family(facts: GuestFacts) -> bool:
 
 def decide(facts: GuestFacts, options: Options) -> Decision:
     """What makes the guest boot on EC2; an empty decision when nothing is left to do. Raises what refuses it."""
+    luks_at_boot.check(facts, dracut=False)
     steps: list[Step] = [
         *linux.decide(facts, options),
         *boot.decide(facts, options),
     ]
     settings = _initramfs_settings(facts)
     stale = bool(settings) or linux.changes_initramfs(steps)
-    rebuilds = [_rebuild(kernel) for kernel in drivers.due(facts.kernels, stale=stale)]
+    rebuilds = [_rebuild(kernel, facts) for kernel in drivers.due(facts.kernels, stale=stale)]
     grown = room.for_every_machine if any(step.path == POLICY for step in settings) else room.by_drivers
     return room.plan(facts, [*steps, *settings], rebuilds, grown)
 
@@ -86,7 +87,7 @@ def _setting(facts: GuestFacts, name: str) -> str:
     return value
 
 
-def _rebuild(kernel: Kernel) -> Rebuild:
+def _rebuild(kernel: Kernel, facts: GuestFacts) -> Rebuild:
     return Rebuild(
         kernel=kernel.version,
         initramfs=kernel.initramfs or f"/boot/initrd.img-{kernel.version}",
@@ -95,6 +96,7 @@ def _rebuild(kernel: Kernel) -> Rebuild:
         # nothing with update_initramfs=no; -t takes over what is there (update-initramfs(8)).
         command=(UPDATE, "-c", "-t", "-k", kernel.version),
         modules=drivers.asked(kernel),
+        unlocks=luks_at_boot.names(facts),
         why="it must find EC2's disks",
         keep=kernel.default and bool(kernel.initramfs),
     )

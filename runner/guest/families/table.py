@@ -39,9 +39,10 @@ FAMILIES = (
 def decide(facts: GuestFacts, options: Options) -> Decision:
     """What is to be done to the guest. Raises the refusal that applies, so it is also the check before a run."""
     if facts.os == "unknown":
-        locked = next((fs for fs in facts.file_systems if fs.type == "crypto_LUKS"), None)
+        opened = {volume.device for volume in facts.luks if volume.mapping}
+        locked = [fs.device for fs in facts.file_systems if fs.type == "crypto_LUKS" and fs.device not in opened]
         if locked:
-            raise EncryptedSystem(locked.device, "/")
+            raise EncryptedSystem(locked[0], "/", facts.keys, facts.why_locked)
         raise GuestUnknown(", ".join(f"{fs.device} {fs.type}" for fs in facts.file_systems) or "none")
     if options.os not in (None, facts.os):
         raise OsMismatch(str(options.os), facts.os)

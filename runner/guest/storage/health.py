@@ -18,15 +18,20 @@ _VOLUMES_MOST = 256
 
 
 def check_volumes(appliance: Appliance, file_systems: tuple[FileSystem, ...]) -> None:
-    """Look at what file systems lie on: raises `TooManyVolumes`, `ArrayUnfit`, `VolumeGroupIncomplete`."""
-    if len(file_systems) > _VOLUMES_MOST:
-        raise TooManyVolumes(len(file_systems), _VOLUMES_MOST)
-    members = [fs.device for fs in file_systems if fs.type == "linux_raid_member"]
-    arrays.check(tuple(arrays.read(device, appliance.examine(device)) for device in members))
+    """Look at what file systems lie on: raises what `check_arrays` does, and `VolumeGroupIncomplete`."""
+    check_arrays(appliance, file_systems)
     if any(fs.type == "LVM2_member" for fs in file_systems):
         for group, missing in appliance.missing_volumes():
             if missing:
                 raise VolumeGroupIncomplete(group, missing)
+
+
+def check_arrays(appliance: Appliance, file_systems: tuple[FileSystem, ...]) -> None:
+    """Look at software RAID, before anything is opened that may write to it. Raises `TooManyVolumes`, `ArrayUnfit`."""
+    if len(file_systems) > _VOLUMES_MOST:
+        raise TooManyVolumes(len(file_systems), _VOLUMES_MOST)
+    members = [fs.device for fs in file_systems if fs.type == "linux_raid_member"]
+    arrays.check(tuple(arrays.read(device, appliance.examine(device)) for device in members))
 
 
 def check_before_mount(appliance: Appliance, fs: FileSystem, file_systems: tuple[FileSystem, ...]) -> None:

@@ -45,13 +45,14 @@ def build(kind: Kind, directory: Path, *, cache: Path, log: Callable[[str], None
     return KindGuest(path, **json.loads((kept / "facts.json").read_text(encoding="utf-8")))
 
 
-def _tree_key() -> str:
-    content = repr((recipe.SUITE, kinds.PACKAGES, kinds.files_before_packages(), kinds.files_after_packages()))
+def _tree_key(more: tuple[str, ...]) -> str:
+    packages, before = (*kinds.PACKAGES, *more), kinds.files_before_packages(more)
+    content = repr((recipe.SUITE, packages, before, kinds.files_after_packages()))
     return hashlib.sha256(Path(tree.__file__).read_bytes() + content.encode()).hexdigest()[:16]
 
 
 def _key(kind: Kind) -> str:
-    digest = hashlib.sha256(f"{_tree_key()} {kind}".encode())
+    digest = hashlib.sha256(f"{_tree_key(kind.packages)} {kind}".encode())
     for module in (__file__, kinds.__file__, storage.__file__, disk.__file__):
         digest.update(Path(module).read_bytes())
     return digest.hexdigest()[:16]
@@ -60,7 +61,7 @@ def _key(kind: Kind) -> str:
 def _build_into(kept: Path, kind: Kind, cache: Path, log: Callable[[str], None]) -> None:
     tree.check_can_build()
     cache.mkdir(parents=True, exist_ok=True)
-    packed = _common_tree(cache, log)
+    packed = _common_tree(kind.packages, cache, log)
     scratch = Path(tempfile.mkdtemp(prefix="building-", dir=cache))
     try:
         root = scratch / "tree"
@@ -83,14 +84,14 @@ def _build_into(kept: Path, kind: Kind, cache: Path, log: Callable[[str], None])
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _common_tree(cache: Path, log: Callable[[str], None]) -> Path:
-    """The tar file of the tree that all kinds begin with."""
-    kept = cache / f"guest-tree-{_tree_key()}.tar"
+def _common_tree(more: tuple[str, ...], cache: Path, log: Callable[[str], None]) -> Path:
+    """The tar file of the tree that all kinds with these packages `more` begin with."""
+    kept = cache / f"guest-tree-{_tree_key(more)}.tar"
     if not kept.is_file():
         scratch = Path(tempfile.mkdtemp(prefix="building-", dir=cache))
         try:
             root = scratch / "tree"
-            tree.install(root, kinds.PACKAGES, kinds.files_before_packages(), log=log)
+            tree.install(root, (*kinds.PACKAGES, *more), kinds.files_before_packages(more), log=log)
             tree.write_files(root, kinds.files_after_packages())
             tree.in_guest(root, ["systemctl", "enable", "console-report.service"])
             tree.in_guest(root, ["chpasswd"], stdin=f"root:{recipe.ROOT_PASSWORD}\n")

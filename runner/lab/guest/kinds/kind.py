@@ -6,7 +6,7 @@ controllers alone, no serial console, a static address that a udev rule binds to
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from runner.lab.guest import recipe
@@ -27,13 +27,13 @@ class Kind:
     """One kind of guest. `root` is what it calls its root's device, as VMware's controllers made it.
 
     `grub` is where GRUB finds itself and its grub.cfg, with the modules that this takes; `boot` the path of /boot as
-    GRUB sees it; `flags` the kernel parameters besides root=.
+    GRUB sees it; `flags` the kernel parameters besides root=; `packages` those that this kind has and others have not.
     """
 
     name: str
     firmware: Literal["bios", "uefi"]
     tool: Literal["initramfs-tools", "dracut"]
-    layout: Literal["jfs", "xfs on lvm", "btrfs subvolumes"]
+    layout: Literal["jfs", "xfs on lvm", "btrfs subvolumes", "ext4 on lvm in luks"]
     root: str
     mounts: tuple[str, ...]
     grub_prefix: str
@@ -41,6 +41,7 @@ class Kind:
     boot: str
     flags: str
     size: int = 2048 * MIB
+    packages: tuple[str, ...] = ()
 
 
 JFS = Kind(
@@ -92,7 +93,26 @@ BTRFS_UEFI = Kind(
     flags="ro rootflags=subvol=@",
 )
 
-KINDS = (JFS, XFS_ON_LVM, BTRFS_UEFI)
+# As Debian's installer lays out an encrypted machine: /boot apart, the rest in a volume group in LUKS.
+LVM_IN_LUKS = Kind(
+    name="lvm-in-luks",
+    firmware="bios",
+    tool="initramfs-tools",
+    layout="ext4 on lvm in luks",
+    root="/dev/mapper/vg00-root",
+    mounts=("/dev/mapper/vg00-root / ext4 errors=remount-ro 0 1", "/dev/sda1 /boot ext4 defaults 0 2"),
+    grub_prefix="(hd0,msdos1)/grub",
+    grub_modules=("biosdisk", "part_msdos", "ext2"),
+    boot="",
+    flags="ro",
+    packages=("cryptsetup-initramfs",),
+)
+# The same, its initramfs made by dracut, which is told nothing of LUKS on the kernel's command line.
+LVM_IN_LUKS_DRACUT = replace(LVM_IN_LUKS, name="lvm-in-luks-dracut", tool="dracut", flags="ro rd.lvm.lv=vg00/root")
+LUKS_NAME = "sda2_crypt"
+LUKS_KEY = "open it at the console"
+
+KINDS = (JFS, XFS_ON_LVM, BTRFS_UEFI, LVM_IN_LUKS, LVM_IN_LUKS_DRACUT)
 
 
 # systemd gives a mount 90 s. An emulated machine on a busy host has stood still for longer, and then went to emergency
@@ -100,10 +120,14 @@ KINDS = (JFS, XFS_ON_LVM, BTRFS_UEFI)
 _PATIENCE = "[Manager]\nDefaultTimeoutStartSec=15min\nDefaultDeviceTimeoutSec=15min\n"
 
 
-def files_before_packages() -> tuple[GuestFile, ...]:
-    """Files of the common tree that must lie there before dpkg unpacks."""
+def files_before_packages(packages: tuple[str, ...] = ()) -> tuple[GuestFile, ...]:
+    """Files of the tree with these packages more that must lie there before dpkg unpacks."""
+    excluded = recipe.not_unpacked(MODULES_UNPACKED)
+    if packages:  # an initramfs that opens LUKS waits for udev, which takes the rules that this hook brings
+        kept = [line for line in excluded.text.splitlines(keepends=True) if "hooks/dmsetup" not in line]
+        excluded = GuestFile(excluded.path, "".join(kept))
     return (
-        recipe.not_unpacked(MODULES_UNPACKED),
+        excluded,
         GuestFile("/etc/initramfs-tools/modules", "".join(f"{name}\n" for name in VMWARE_DRIVERS)),
         GuestFile("/etc/initramfs-tools/conf.d/driver-policy", "MODULES=list\nCOMPRESSLEVEL=1\n"),
         GuestFile("/etc/fstab", "# none yet\n"),
@@ -124,12 +148,15 @@ def files_after_packages() -> tuple[GuestFile, ...]:
 
 def own_files(kind: Kind, kernel: str) -> tuple[GuestFile, ...]:
     """The files by which a kind differs from the others; `kernel` is the one it boots."""
-    drivers = (*VMWARE_DRIVERS, "btrfs" if kind.layout == "btrfs subvolumes" else "jfs")
+    own = {"btrfs subvolumes": "btrfs", "ext4 on lvm in luks": "ext4"}.get(kind.layout, "jfs")
+    drivers = (*VMWARE_DRIVERS, own)
     files = [
         GuestFile("/etc/fstab", "\n".join((*kind.mounts, "/dev/sr0 /media/cdrom0 udf,iso9660 user,noauto 0 0", ""))),
         GuestFile("/etc/default/grub", _DEFAULT_GRUB.format(flags=kind.flags.removeprefix("ro").strip())),
         GuestFile("/boot/grub/grub.cfg", _GRUB_CFG.format(kind=kind, kernel=kernel)),
     ]
+    if kind.layout == "ext4 on lvm in luks":
+        files.append(GuestFile("/etc/crypttab", f"{LUKS_NAME} /dev/sda2 none luks,discard\n"))
     if kind.tool == "initramfs-tools":
         files.append(GuestFile("/etc/initramfs-tools/modules", "".join(f"{name}\n" for name in drivers)))
     return tuple(files)

@@ -77,6 +77,24 @@ def _xfs_on_lvm(g: Any) -> str:
     return "/dev/vg00/root"
 
 
+def _ext4_on_lvm_in_luks(g: Any) -> str:
+    g.part_init(_DISK, "mbr")
+    g.part_add(_DISK, "p", _FIRST, _BOOT_END)
+    g.part_add(_DISK, "p", _BOOT_END + 1, -1)
+    g.part_set_bootable(_DISK, 1, True)
+    g.luks_format("/dev/sda2", kinds.LUKS_KEY, 0)  # LUKS 2; cryptsetup fits its work to the emulated CPU
+    g.cryptsetup_open("/dev/sda2", kinds.LUKS_KEY, "made")
+    g.pvcreate("/dev/mapper/made")
+    g.vgcreate("vg00", ["/dev/mapper/made"])
+    g.lvcreate_free("root", "vg00", 100)
+    for device in ("/dev/sda1", "/dev/vg00/root"):
+        g.mkfs("ext4", device)
+    g.mount("/dev/vg00/root", "/")
+    g.mkdir("/boot")
+    g.mount("/dev/sda1", "/boot")
+    return "/dev/vg00/root"
+
+
 def _btrfs_subvolumes(g: Any) -> str:
     g.part_init(_DISK, "gpt")
     g.part_add(_DISK, "p", _FIRST, _ESP_END)
@@ -99,4 +117,5 @@ _LAYOUTS: dict[str, Callable[[Any], str]] = {
     "jfs": _jfs,
     "xfs on lvm": _xfs_on_lvm,
     "btrfs subvolumes": _btrfs_subvolumes,
+    "ext4 on lvm in luks": _ext4_on_lvm_in_luks,
 }
