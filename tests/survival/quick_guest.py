@@ -22,7 +22,7 @@ INJECTED = {1 << 20: 0xA1, 40 << 20: 0xA2, 63 << 20: 0xA3}
 _FACTS = GuestFacts("linux", "quick", "1", "A guest of the tests", ("bios",), "/dev/sda1", 2, (), (), (), (), ())
 
 
-def inspect(_disks: Sequence[GuestDisk], _work: Path) -> GuestFacts:
+def inspect(_disks: Sequence[GuestDisk], _work: Path, _luks_keys: tuple[str, ...] = ()) -> GuestFacts:
     """What this guest always is."""
     return _FACTS
 
