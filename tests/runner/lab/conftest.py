@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabInfo]:
-    """A lab whose instances run without QEMU; snapshots take 0.3 s."""
+    """A lab whose instances run without QEMU; snapshots take 1.5 s: several are pending at a time even on a busy machine."""
     directory = tmp_path_factory.mktemp("lab")
-    yield account.up(directory, boot=False, snapshot_seconds=0.3)
+    yield account.up(directory, boot=False, snapshot_seconds=1.5)
     account.down(directory)
 
 
