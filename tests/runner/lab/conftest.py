@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabInfo]:
-    """A lab whose instances run without QEMU; snapshots take 1.5 s: several are pending at a time even on a busy machine."""
+    """A lab whose instances run without QEMU; of snapshots, which take 1.5 s, several are pending at a time."""
     directory = tmp_path_factory.mktemp("lab")
     yield account.up(directory, boot=False, snapshot_seconds=1.5)
     account.down(directory)
