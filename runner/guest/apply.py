@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from runner.guest.appliance import Appliance
 from runner.guest.edits import KEPT, Aside, Copy, Edit, Link, Move, Note, Rebuild, Relabel, Step, Write, record
-from runner.guest.kernels import packed_drivers
-from runner.guest.luks_in_initramfs import lacking
+from runner.guest.initramfs import lacking
 from runner.guest.refusals import ConversionFailed, InitramfsIncomplete
 from runner.guest.services.selinux import AUTORELABEL, RELABELS_AT_BOOT
 from runner.guest.windows import writer
@@ -76,9 +75,7 @@ def _rebuild(appliance: Appliance, step: Rebuild) -> None:
         appliance.cover(directory)
     appliance.run(step.command)
     built = step.built or step.initramfs
-    missing = set(step.modules) - set(packed_drivers(appliance, built, step.kernel))
-    missing |= lacking(appliance, built, step.kernel, step.unlocks)
-    if missing:
+    if missing := lacking(appliance, built, step):
         raise InitramfsIncomplete(step.initramfs, ", ".join(sorted(missing)))
     if step.built:
         if keeps:

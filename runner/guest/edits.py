@@ -38,7 +38,7 @@ class Aside:
 class Rebuild:
     """Run the guest's own `command` and see that `initramfs` then holds `modules` (names with underscores).
 
-    It must also unlock the LUKS volumes `unlocks`, by their names under /dev/mapper.
+    It must also unlock the LUKS volumes `unlocks`, by their names under /dev/mapper; `tabled`: by a table in the image.
 
     `built` is where the command leaves its image, which takes the place of `initramfs` once it was looked through;
     empty where the command does that itself. With `keep` the old one stays beside it.
@@ -52,6 +52,7 @@ class Rebuild:
     built: str = ""
     keep: bool = False
     unlocks: tuple[str, ...] = ()
+    tabled: bool = False
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def record(step: Step) -> Edit:
             return Edit(path, "rewritten, the old one kept as " + path + suffix if keep else "rewritten", why)
         case Aside(path, why, suffix):
             return Edit(path, f"moved to {path}{suffix}", why)
-        case Rebuild(_, initramfs, command, _, why, _, keep, _):
+        case Rebuild(initramfs=initramfs, command=command, why=why, keep=keep):
             kept = f", the old one kept as {initramfs}{KEPT}" if keep else ""
             return Edit(initramfs, f"rebuilt by {shlex.join(command)}{kept}", why)
         case Copy(path, source, why):

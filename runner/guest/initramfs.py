@@ -1,130 +1,84 @@
-"""The names in an initramfs, read by this machine's own processor: the guest's lister takes an emulated one a minute.
+"""What an initramfs of the guest holds: drivers, and what unlocks the LUKS volumes of the system.
 
-An initramfs is a row of cpio archives (newc or crc) with zeroes between, of which the last may be compressed
-(https://docs.kernel.org/driver-api/early-userspace/buffer-format.html). It is the guest's, so nothing in it is trusted:
-all bounds are checked, and what cannot be read is nobody's error.
+To unlock it takes cryptsetup (or systemd's, in dracut's image), dm-crypt, and of initramfs-tools a table with the
+volume's name: its hook leaves out, with a warning alone, a volume that it does not find or whose key file it may not
+copy.
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
-from runner.process import Leashed
+from runner.guest.appliance import Appliance
+from runner.guest.cpio import read_members
+from runner.guest.edits import Rebuild
+from runner.guest.families.drivers import LISTERS
+from runner.guest.refusals import ConversionFailed
 
-_CPIO = (b"070701", b"070702")
-_TRAILER = "TRAILER!!!"
-_HEADER = 110  # bytes: the magic, and 13 numbers of eight hexadecimal digits
-_FILE_SIZE, _NAME_SIZE = 6, 11  # of these numbers
-# What the kernel's decompressors look for (its lib/decompress.c), and Debian's programs for it.
-_PROGRAMS: tuple[tuple[bytes, tuple[str, ...]], ...] = (
-    (b"\x1f\x8b", ("gzip", "-dc")),
-    (b"BZh", ("bzip2", "-dc")),
-    (b"\xfd7zXZ", ("xz", "-dc", "--memlimit-decompress=512MiB")),
-    (b"\x5d\x00\x00", ("xz", "-dc", "--format=lzma", "--memlimit-decompress=512MiB")),
-    (b"\x89LZO", ("lzop", "-dc")),
-    (b"\x02\x21\x4c\x18", ("lz4", "-dc")),
-    (b"\x28\xb5\x2f\xfd", ("zstd", "-dcq")),
-)
-_NAME_MOST = 4096  # bytes: PATH_MAX
-_NAMES_MOST = 200_000  # an image with all modules has 5,000
-_BYTES_MOST = 2 * 1024**3  # unpacked; one with all modules and firmware has 1 GiB at most
-_CHUNK = 1024 * 1024
-_ZEROES_MOST = 64 * 1024  # bytes between two archives: they are aligned to sectors, at most to pages
+# The names in the image; the second before cryptsetup 2:2.0.3-2 (Debian 10, Ubuntu 18.10).
+TABLES = ("cryptroot/crypttab", "conf/conf.d/cryptroot")
+_PROGRAM = re.compile(r"(?:^|/)(?:systemd-)?cryptsetup\Z")
+_IMAGE_BYTES_MOST = 2 * 1024**3  # with all modules and firmware it has 200 MiB
+_LISTING_SECONDS = 600.0  # an image with all modules, unpacked by an emulated CPU: a minute
 
 
-class _Unreadable(Exception):
-    """It is no initramfs, or a damaged one, or in a compression without a program here."""
+@dataclass(frozen=True)
+class Initramfs:
+    """One image: lines that end in its members' paths, and its tables of LUKS volumes by path, where it was read."""
+
+    members: tuple[str, ...] = ()
+    tables: Mapping[str, str] = field(default_factory=dict)
+
+    def modules(self, version: str) -> frozenset[str]:
+        """The modules that it holds for a kernel, with underscores in their names."""
+        own = re.compile(rf"lib/modules/{re.escape(version)}/.*/([^/]+?)[.]ko(?:[.]\w+)?\Z")
+        return frozenset(match[1].replace("-", "_") for member in self.members if (match := own.search(member)))
+
+    def unlocks(self) -> bool:
+        """Whether it has the program that opens LUKS volumes."""
+        return any(_PROGRAM.search(member) for member in self.members)
+
+    def listed(self) -> frozenset[str]:
+        """The words in its tables, names of volumes among them. The old table tells target=NAME."""
+        lines = [line for text in self.tables.values() for line in text.splitlines()]
+        return frozenset(word.removeprefix("target=") for line in lines for word in re.split(r"[\s,]+", line))
 
 
-class _Reader:
-    """A stream that counts its bytes."""
+def look(appliance: Appliance, image: str) -> Initramfs:
+    """Read a copy of an image; where that cannot be read, ask the guest's own lister. Empty where nothing can tell.
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self.at = 0
-
-    def take(self, count: int) -> bytes:
-        """The next bytes, fewer at the end alone."""
-        found = self._file.read(count)
-        self.at += len(found)
-        if self.at > _BYTES_MOST:
-            raise _Unreadable
-        return found
-
-    def skip(self, count: int) -> None:
-        """Pass over bytes that must be there."""
-        while count:
-            passed = len(self.take(min(count, _CHUNK)))
-            if not passed:
-                raise _Unreadable
-            count -= passed
-
-    def magic(self) -> bytes:
-        """The first six bytes after the zeroes between two archives; fewer at the end."""
-        begun = self.at
-        while (start := self.take(4)) == bytes(4):
-            if self.at - begun > _ZEROES_MOST:
-                raise _Unreadable
-        return start + self.take(2) if len(start) == 4 else b""
-
-
-def read_names(path: Path) -> frozenset[str] | None:
-    """The paths of all members, as they are written there; None for what cannot be read."""
-    names: set[str] = set()
+    Raises `FileTooBig`, and `GuestProgramEndless` of the lister.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        copy = Path(scratch, "initramfs")
+        appliance.download(image, copy, _IMAGE_BYTES_MOST)
+        found = read_members(copy, TABLES)
+    if found is not None:
+        tables = {path: found[path].decode("utf-8", "replace") for path in TABLES if path in found}
+        return Initramfs(tuple(found), tables)
+    lister = next((path for path in LISTERS if appliance.exists(path)), None)
+    if lister is None:
+        return Initramfs()
     try:
-        with path.open("rb") as file:
-            reader = _Reader(file)
-            magic = _archives(reader, names)
-            if magic:
-                _packed(path, reader.at - len(magic), magic, names)
-    except (OSError, ValueError, _Unreadable):
-        return None
-    return frozenset(names) if names else None
+        told = appliance.run([lister, image], seconds=_LISTING_SECONDS)
+    except ConversionFailed:
+        return Initramfs()  # no archive, or in a compression that the guest cannot read: it will be built anew
+    return Initramfs(tuple(line.rstrip() for line in told.splitlines()))
 
 
-def _archives(reader: _Reader, names: set[str]) -> bytes:
-    """Read one archive after the other; the first bytes of what is none, empty at the end."""
-    while (magic := reader.magic()) in _CPIO:
-        start, name = reader.at - len(magic), ""
-        while name != _TRAILER:
-            name = _member(reader, start, magic)
-            names.add(name)
-            if len(names) > _NAMES_MOST:
-                raise _Unreadable
-            magic = reader.take(len(magic)) if name != _TRAILER else b""
-    names.discard(_TRAILER)
-    return magic
-
-
-def _member(reader: _Reader, start: int, magic: bytes) -> str:
-    """The name of the member whose magic was read; all parts are aligned to four bytes from the archive's start."""
-    digits = reader.take(_HEADER - len(magic))
-    if magic not in _CPIO or len(digits) != _HEADER - len(magic):
-        raise _Unreadable
-    numbers = [int(digits[at : at + 8], 16) for at in range(0, len(digits), 8)]
-    if not 1 < numbers[_NAME_SIZE] <= _NAME_MOST or min(numbers) < 0:
-        raise _Unreadable
-    name = reader.take(numbers[_NAME_SIZE])
-    reader.skip((start - reader.at) % 4)
-    reader.skip(numbers[_FILE_SIZE])
-    reader.skip((start - reader.at) % 4)
-    return os.fsdecode(name.rstrip(b"\0"))
-
-
-def _packed(path: Path, offset: int, magic: bytes, names: set[str]) -> None:
-    """Read the archives in the compressed rest of a file."""
-    program = next((program for start, program in _PROGRAMS if magic.startswith(start)), None)
-    if program is None:
-        raise _Unreadable
-    with path.open("rb", buffering=0) as file:
-        file.seek(offset)
-        leashed = Leashed(program, stdin=file, stderr=subprocess.DEVNULL)
-        try:
-            assert leashed.process.stdout is not None
-            if _archives(_Reader(leashed.process.stdout), names):
-                raise _Unreadable
-        finally:
-            leashed.end()
+def lacking(appliance: Appliance, image: str, step: Rebuild) -> set[str]:
+    """What an image that was built for a step lacks of what the step says."""
+    held = look(appliance, image)
+    modules = held.modules(step.kernel)
+    missing = set(step.modules) - modules
+    if step.unlocks:
+        builtin = appliance.lines(f"/lib/modules/{step.kernel}/modules.builtin", r"/dm-crypt\.ko")
+        missing |= set() if "dm_crypt" in modules or builtin else {"dm-crypt"}
+        missing |= set() if held.unlocks() else {"cryptsetup"}
+    if step.tabled:
+        missing |= {f"line for the LUKS volume {name}" for name in set(step.unlocks) - held.listed()}
+    return missing

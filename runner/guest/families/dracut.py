@@ -13,8 +13,8 @@ from runner.guest.facts import GuestFacts, Kernel, Options
 from runner.guest.families import drivers, room
 
 TOOLS = drivers.DRACUT
-# It takes no hostonly option (there the mode is asked for) and no
-# compressor. Options as virt-v2v has given them to it for years: --add-drivers, then the image, then the version.
+# It takes no hostonly option (there the mode is asked for) and no compressor. Options as virt-v2v has given them to it
+# for years: --add-drivers, then the image, then the version.
 OLD = drivers.OLD_DRACUT
 ZSTD = ("/usr/bin/zstd", "/bin/zstd")
 CONFIG_DIRECTORY = "/etc/dracut.conf.d"

@@ -97,6 +97,7 @@ def _rebuild(kernel: Kernel, facts: GuestFacts) -> Rebuild:
         command=(UPDATE, "-c", "-t", "-k", kernel.version),
         modules=drivers.asked(kernel),
         unlocks=luks_at_boot.names(facts),
+        tabled=True,
         why="it must find EC2's disks",
         keep=kernel.default and bool(kernel.initramfs),
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.guest import kernels
+from runner.guest import initramfs
 from runner.guest.appliance import Appliance
 from runner.guest.apply import apply
 from runner.guest.conversion import GuestDisk, overlaid
@@ -89,7 +89,7 @@ def test_traps(tmp_path: Path) -> None:
 def test_a_program_of_the_guest_that_never_ends(
     code: bytes, refusal: type[HotaddError], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kernels, "_LISTING_SECONDS", 15.0)
+    monkeypatch.setattr(initramfs, "_LISTING_SECONDS", 15.0)
     disk = tmp_path / "disk.raw"
     hostile.build(disk, 0, hostile.program(code))
     with (

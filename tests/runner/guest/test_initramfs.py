@@ -1,107 +1,106 @@
-"""Names read from an initramfs: archives that cpio and the compressors make, against cpio's own list of them."""
+"""What an initramfs lacks: told from its members, or from listings as lsinitramfs and lsinitrd print them."""
 
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from runner.guest.initramfs import read_names
+from runner.guest.edits import Rebuild
+from runner.guest.initramfs import lacking, look
 
-pytestmark = pytest.mark.process
-
-MODULES = "usr/lib/modules/6.1.0-9-amd64/kernel/drivers"
-FILES = {
-    "init": b"#!/bin/sh\n",
-    f"{MODULES}/nvme/host/nvme.ko": b"\x7fELF" + bytes(5001),
-    f"{MODULES}/net/ethernet/amazon/ena/ena.ko.xz": b"\xfd7zXZ" + bytes(range(256)) * 9,
-    "etc/empty": b"",
-    "etc/with a blank, ä": b"x",
-}
-EARLY = {"kernel/x86/microcode/AuthenticAMD.bin": b"DMA\0" + bytes(70_001)}
-# As mkinitramfs(8) and dracut(8) call them.
-COMPRESSORS = {
-    "none": ["cat"],
-    "gzip": ["gzip", "-n", "-1"],
-    "bzip2": ["bzip2"],
-    "xz": ["xz", "--check=crc32"],
-    "lzma": ["lzma"],
-    "lzop": ["lzop", "-9"],
-    "lz4": ["lz4", "-9", "-l"],
-    "zstd": ["zstd", "-q", "-19", "-T0"],
-}
+KERNEL = "6.1.0-50-amd64"
+MODULE = f"usr/lib/modules/{KERNEL}/kernel/drivers/md/dm-crypt.ko"
+# lsinitramfs of Debian 12 prints paths; those of cryptsetup 2:2.6.1's hook and, in the last, of 2:1.7.3's.
+DEBIAN = ("cryptroot/crypttab", MODULE, "usr/sbin/cryptsetup", "usr/sbin/dmsetup")
+OLD = ("conf/conf.d/cryptroot", MODULE, "sbin/cryptsetup")
+LINE = "sda2_crypt UUID=3c1d6c3e-5b60-4c1b-9f0e-6a1d0c7b8e09 none luks,discard\n"
+OLD_LINE = "target=sda2_crypt,source=UUID=3c1d6c3e-5b60-4c1b-9f0e-6a1d0c7b8e09,key=none,rootdev,discard\n"
+# lsinitrd prints as ls -l does.
+DRACUT = tuple(
+    f"-rwxr-xr-x   1 root     root        10000 Nov 12 10:00 {path}"
+    for path in (f"{MODULE}.xz", "usr/lib/systemd/systemd-cryptsetup", "usr/lib/systemd/systemd")
+)
 
 
-def archive(place: Path, files: dict[str, bytes], kind: str = "newc") -> tuple[bytes, set[str]]:
-    """An archive of these files, and cpio's list of it."""
-    for path, content in files.items():
+class Guest:
+    """The guest that has the image: the image itself, what its lister prints, and what its kernel has built in."""
+
+    def __init__(self, image: bytes, listing: Sequence[str] | None, builtin: str = "") -> None:
+        self.image, self.listing, self.builtin = image, listing, builtin
+
+    def download(self, path: str, to: Path, most: int) -> None:
+        assert path == "/boot/image" and len(self.image) < most
+        to.write_bytes(self.image)
+
+    def exists(self, path: str) -> bool:
+        return self.listing is not None and path == LISTER
+
+    def run(self, argv: Sequence[str], *, seconds: float) -> str:
+        assert self.listing is not None and list(argv) == [LISTER, "/boot/image"] and seconds > 0
+        return "\n".join(self.listing) + "\n"
+
+    def lines(self, path: str, pattern: str) -> list[str]:
+        assert path == f"/lib/modules/{KERNEL}/modules.builtin"
+        return [self.builtin] if self.builtin else []
+
+
+def packed(place: Path, members: Sequence[str], texts: dict[str, str]) -> bytes:
+    """An image with these members, made by cpio."""
+    for path in members:
         (place / path).parent.mkdir(parents=True, exist_ok=True)
-        (place / path).write_bytes(content)
-    (place / "lib").symlink_to("usr/lib")
-    command = f"find . -mindepth 1 -printf '%P\\n' | sort | cpio --quiet -o -H {kind}"
-    made = subprocess.run(["sh", "-c", command], cwd=place, check=True, capture_output=True, timeout=60).stdout
-    listed = subprocess.run(["cpio", "--quiet", "-t"], input=made, check=True, capture_output=True, timeout=60).stdout
-    return made, set(listed.decode().splitlines())
+        (place / path).write_text(texts.get(path, "x"))
+    command = ["sh", "-c", "find . -type f -printf '%P\\n' | cpio --quiet -o -H newc"]
+    return subprocess.run(command, cwd=place, check=True, capture_output=True, timeout=60).stdout
 
 
-def packed(content: bytes, compressor: str) -> bytes:
-    return subprocess.run(COMPRESSORS[compressor], input=content, check=True, capture_output=True, timeout=60).stdout
+def without(listing: Sequence[str], word: str) -> tuple[str, ...]:
+    return tuple(line for line in listing if word not in line)
 
 
-@pytest.fixture
-def main(tmp_path: Path) -> tuple[bytes, set[str]]:
-    made, names = archive(tmp_path / "main", FILES)
-    assert set(FILES) < names
-    return made, names
+LISTER = "/usr/bin/lsinitrd"
+ROOT = "line for the LUKS volume sda2_crypt"
+STEP = Rebuild(KERNEL, "/boot/initrd", ("make",), (), "because", unlocks=("sda2_crypt",))
 
 
-@pytest.mark.parametrize("compressor", COMPRESSORS)
-def test_all_names_behind_microcode_and_zeroes(compressor: str, tmp_path: Path, main: tuple[bytes, set[str]]) -> None:
-    early, early_names = archive(tmp_path / "early", EARLY, "crc")
-    content, names = main
-    image = tmp_path / "image"
-    image.write_bytes(packed(content, compressor))
-    assert read_names(image) == names
-    image.write_bytes(early + bytes(4096 - len(early) % 4096) + packed(content, compressor))
-    assert read_names(image) == names | early_names
-
-
-@pytest.mark.parametrize("compressor", ["none", "gzip", "xz", "zstd"])
-def test_a_cut_image_has_no_names(compressor: str, tmp_path: Path, main: tuple[bytes, set[str]]) -> None:
-    whole, image = packed(main[0], compressor), tmp_path / "image"
-    for part in range(1, 10):
-        image.write_bytes(whole[: len(whole) * part // 10])
-        assert read_names(image) is None, f"{part} tenths"
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("members", "texts", "builtin", "missing"),
+    [
+        (DEBIAN, {"cryptroot/crypttab": LINE}, "", set()),
+        (OLD, {"conf/conf.d/cryptroot": OLD_LINE}, "", set()),
+        (DEBIAN, {"cryptroot/crypttab": ""}, "", {ROOT}),
+        (DEBIAN, {"cryptroot/crypttab": LINE.replace("sda2_crypt", "sda2_crypt_old")}, "", {ROOT}),
+        (without(DEBIAN, "crypttab"), {}, "", {ROOT}),
+        (without(DEBIAN, "sbin/cryptsetup"), {"cryptroot/crypttab": LINE}, "", {"cryptsetup"}),
+        (without(DEBIAN, MODULE), {"cryptroot/crypttab": LINE}, "", {"dm-crypt"}),
+        (without(DEBIAN, MODULE), {"cryptroot/crypttab": LINE}, MODULE, set()),
+    ],
+)
+def test_what_an_image_of_initramfs_tools_lacks(
+    members: Sequence[str], texts: dict[str, str], builtin: str, missing: set[str], tmp_path: Path
+) -> None:
+    guest = Guest(packed(tmp_path, members, texts), None, builtin)
+    step = replace(STEP, tabled=True)
+    assert lacking(guest, "/boot/image", step) == missing  # type: ignore[arg-type]  # its methods
 
 
 @pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"no initramfs\n",
-        bytes(1 << 20),
-        b"070701" + b"g" * 104,  # no hexadecimal
-        b"070701" + b"0" * 88 + b"00100000" + b"0" * 8,  # a name of a MiB
-        b"070701" + b"0" * 48 + b"ffffffff" + b"0" * 32 + b"00000004" + b"0" * 8 + b"abc\0",  # 4 GiB that are not there
-        b"\x28\xb5\x2f\xfd" + b"no zstd" * 9,
-        b"\x89LZO",
-    ],
+    ("listing", "missing"),
+    [(DRACUT, set()), (without(DRACUT, "cryptsetup"), {"cryptsetup"}), (without(DRACUT, "dm-crypt"), {"dm-crypt"})],
 )
-def test_what_is_no_initramfs_has_no_names(content: bytes, tmp_path: Path) -> None:
-    image = tmp_path / "image"
-    image.write_bytes(content)
-    assert read_names(image) is None
+def test_what_the_lister_says_of_an_image_that_cannot_be_read(listing: Sequence[str], missing: set[str]) -> None:
+    assert lacking(Guest(b"?", listing), "/boot/image", STEP) == missing  # type: ignore[arg-type]  # its methods
 
 
-def test_a_bomb_is_not_unpacked_to_its_end(tmp_path: Path, main: tuple[bytes, set[str]]) -> None:
-    """A member of 2 GiB in a few bytes, then another one."""
-    header = b"070701" + b"0" * 48 + b"7ffffff0" + b"0" * 32 + b"00000004" + b"0" * 8 + b"abc\0"
-    command = f"printf '{header[:-1].decode()}\\0\\0\\0'; head -c 2147483632 /dev/zero; cat main"
-    (tmp_path / "main.cpio").write_bytes(main[0])
-    bomb = subprocess.run(
-        ["sh", "-c", f"( {command.replace('cat main', 'cat main.cpio')} ) | zstd -q -1"],
-        cwd=tmp_path, check=True, capture_output=True, timeout=120,
-    ).stdout  # fmt: skip
-    (tmp_path / "image").write_bytes(bomb)
-    assert len(bomb) < 1 << 20 and read_names(tmp_path / "image") is None
+def test_without_luks_only_the_drivers_count() -> None:
+    guest, step = Guest(b"?", DRACUT), replace(STEP, modules=("nvme", "dm_crypt"), unlocks=(), tabled=True)
+    assert lacking(guest, "/boot/image", step) == {"nvme"}  # type: ignore[arg-type]  # its methods
+
+
+def test_where_nothing_can_tell_nothing_is_held() -> None:
+    held = look(Guest(b"?", None), "/boot/image")  # type: ignore[arg-type]  # its methods
+    assert held.members == () and not held.unlocks() and not held.modules(KERNEL)
