@@ -52,10 +52,11 @@ def changed(words: Sequence[str], facts: GuestFacts) -> Line:
 def on_ec2(words: list[str], facts: GuestFacts, *, root: bool) -> list[str]:
     """The words of a command line, changed for EC2. With `root`, `root=` is rewritten; without it is dropped."""
     kept = without_ours(words, facts, root=root)
-    elsewhere = any(word in _ELSEWHERE for word in words)
-    ours = () if elsewhere else (*wanted(facts), *luks_at_boot.words(kept, facts))
     stated = {word.partition("=")[0] for word in kept}
-    result = [*kept, *(word for word in ours if word.partition("=")[0] not in stated or word.startswith("rd.luks."))]
+    result = kept
+    if not any(word in _ELSEWHERE for word in words):
+        ours = [word for word in wanted(facts) if word.partition("=")[0] not in stated]
+        result = [*kept, *ours, *luks_at_boot.words(kept, facts)]
     same = sorted(result) == sorted(words) and list(_values(words, "console")) == list(_values(result, "console"))
     return words if same else result
 
