@@ -77,10 +77,8 @@ class Appliance(Volumes):
     def _stop_arrays(self) -> None:
         """Mark software RAID clean: its kernel does so 200 ms after the last write, and shutdown() does not wait."""
         arrays = self._g.list_md_devices()
-        if arrays and self._mappings:
-            self.tool(["dmsetup", "remove_all"])  # LUKS in LVM, or the other way round: from the top down
-        elif arrays:
-            self._g.vg_activate_all(False)
+        if arrays:
+            self.tool(["dmsetup", "remove_all"])  # LVM's volumes and LUKS', one in the other: from the top down
         for array in arrays:
             self._g.md_stop(array)
 
