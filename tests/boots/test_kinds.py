@@ -15,13 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from runner.acceleration import accelerator
 from runner.guest.conversion import GuestDisk, Options, commit, prepare
 from runner.lab.guest.kinds import build, kind
 from runner.lab.guest.kinds.kind import Kind
-from runner.lab.machine import OVMF_VARS, Disk, Machine, Network, command
+from runner.lab.machine import OVMF_VARS, command
 from runner.lab.provider import cache_directory
 from runner.lab.vm import Vm
+from tests.boots import converted
 
 pytestmark = [
     pytest.mark.guestfs,
@@ -31,9 +31,6 @@ pytestmark = [
 ]
 
 DRIVERS = {"nvme", "nvme_core", "ena", "xen_blkfront", "xen_netfront"}
-ADDRESS = "10.77.0.10"
-SUBNET = "10.77.0.0/24"
-BOOT_SECONDS = 900  # emulated, on a busy machine
 EMERGENCY = "You are in emergency mode."  # systemd's words; nobody will log in there
 
 # (kind, what the booted guest says of its root)
@@ -49,20 +46,10 @@ KINDS = [
 def boot(disk: Path, work: Path, firmware: str, until: str) -> str:
     """Boot a copy that is thrown away; what was on the console when `until` was there."""
     variables = Path(shutil.copy(OVMF_VARS, work / "variables")) if firmware == "uefi" else None
-    network = Network("02:77:00:00:00:10", ADDRESS, SUBNET)
-    machine = Machine(
-        name="converted",
-        disks=(Disk(disk, "vol0001"),),
-        network=network,
-        console=work / "console",
-        capture=work / "capture",
-        efi_variables=variables,
-        windows=False,
-        kvm=accelerator() == "kvm",
-    )
+    machine = converted.machine(disk, work, variables)
     vm = Vm([*command(machine), "-snapshot"], work / "qemu.log", lambda *_: None)
     try:
-        patience = time.monotonic() + BOOT_SECONDS
+        patience = time.monotonic() + converted.BOOT_SECONDS
         shown = ""
         while until not in shown:
             assert time.monotonic() < patience and vm.running and EMERGENCY not in shown, shown[-4000:]
@@ -86,7 +73,7 @@ def test_it_boots_from_nvme_and_nothing_is_left_to_edit(tmp_path: Path, made: Ki
     shown = boot(guest.disk, tmp_path, firmware, f"{kind.HOSTNAME} login:")
     told = re.search(rf"{kind.REPORT} root (.*), ena (\w+), addresses (.*?) *[\r\n]", shown)
     assert told, shown[-4000:]
-    assert told.groups() == (root, "loaded", f"eth0={ADDRESS}/24(dhcp)")
+    assert told.groups() == (root, "loaded", f"eth0={converted.ADDRESS}/24(dhcp)")
 
     again = prepare(disks, Options("keep", firmware=firmware), tmp_path / "again")
     assert again.edits == ()

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from runner.acceleration import accelerator
 from runner.guest.conversion import GuestDisk, Options, commit, prepare
 from runner.lab.guest.kinds import build, kind
 from runner.lab.guest.kinds.kind import Kind
-from runner.lab.machine import Disk, Machine, Network, command
+from runner.lab.machine import command
 from runner.lab.provider import cache_directory
 from runner.lab.vm import Vm
+from tests.boots import converted
 
 pytestmark = [
     pytest.mark.guestfs,
@@ -26,8 +26,6 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="building the guests needs root and debootstrap"),
 ]
 
-ADDRESS = "10.77.0.10"
-BOOT_SECONDS = 900  # emulated, on a busy machine
 # What stands on the console before a shell of the initramfs: initramfs-tools' words, systemd's.
 STUCK = ("ALERT!", "Entering emergency mode")
 
@@ -55,7 +53,7 @@ class Console:
         self.shown = ""
 
     def wait(self, until: str) -> None:
-        patience = time.monotonic() + BOOT_SECONDS
+        patience = time.monotonic() + converted.BOOT_SECONDS
         while until not in self.shown:
             stuck = any(words in self.shown for words in STUCK)
             assert time.monotonic() < patience and self._vm.running and not stuck, self.shown[-4000:]
@@ -70,16 +68,7 @@ class Console:
 
 def boot(disk: Path, work: Path, asks: str) -> str:
     """Boot a copy that is thrown away, type the passphrase when it is asked for; the console up to the login prompt."""
-    machine = Machine(
-        name="converted",
-        disks=(Disk(disk, "vol0001"),),
-        network=Network("02:77:00:00:00:10", ADDRESS, "10.77.0.0/24"),
-        console=work / "console",
-        capture=work / "capture",
-        efi_variables=None,
-        windows=False,
-        kvm=accelerator() == "kvm",
-    )
+    machine = converted.machine(disk, work)
     port = f"socket,id=console,path={machine.console},server=on,wait=off"
     argv = [port if word.startswith("file,id=console") else word for word in command(machine)]
     vm = Vm([*argv, "-snapshot"], work / "qemu.log", lambda *_: None)
@@ -104,7 +93,7 @@ def test_it_asks_at_the_console_and_boots_from_nvme(tmp_path: Path, made: Kind, 
     shown = boot(guest.disk, tmp_path, asks)
     told = re.search(rf"{kind.REPORT} root (.*), ena (\w+), addresses (.*?) *[\r\n]", shown)
     assert told, shown[-4000:]
-    assert told.groups() == ("/dev/mapper/vg00-root, ext4", "loaded", f"eth0={ADDRESS}/24(dhcp)")
+    assert told.groups() == ("/dev/mapper/vg00-root, ext4", "loaded", f"eth0={converted.ADDRESS}/24(dhcp)")
 
     again = prepare(disks, Options("keep", luks_keys=keys), tmp_path / "again")
     assert [edit.action for edit in again.edits] == ["left as it is"]
