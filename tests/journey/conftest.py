@@ -16,6 +16,7 @@ import pytest
 
 from runner.lab import account
 from runner.lab.record import LabInfo
+from tests.lab_log import read_log
 
 # Under emulation on two busy cores: a boot takes a minute or two, a conversion as long.
 JOURNEY_SECONDS = 2400
@@ -54,7 +55,7 @@ class Journey:
 
 
 def read_calls(lab: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (lab / "log" / "api.jsonl").read_text().splitlines()]
+    return read_log(lab / "log" / "api.jsonl")
 
 
 def effects(calls: list[dict[str, Any]]) -> Counter[str]:

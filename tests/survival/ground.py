@@ -18,6 +18,7 @@ from runner.journal import read_events
 from runner.lab import account
 from runner.lab.record import LabInfo
 from schemas.event import Event
+from tests.lab_log import read_log
 from tests.survival.driver import Fate
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -124,8 +125,7 @@ class Lab:
 
     def calls(self) -> list[dict[str, Any]]:
         """Every call the lab answered, in order."""
-        log = self.info.layout.api_log
-        return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+        return read_log(self.info.layout.api_log)
 
     def control(self, method: str, path: str, body: object = None) -> Any:
         """A call of the lab's own path."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ import pytest
 
 from runner.lab import account
 from runner.lab.record import LabInfo
+from tests.lab_log import read_log
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -83,8 +83,7 @@ def swap_root(ec2: EC2Client, lab: LabInfo, instance_id: str, content: bytes) ->
 
 
 def device_events(lab: LabInfo, instance_id: str) -> list[dict[str, Any]]:
-    lines = [json.loads(line) for line in lab.layout.device_log.read_text().splitlines()]
-    return [line for line in lines if line.get("instance") == instance_id]
+    return [line for line in read_log(lab.layout.device_log) if line.get("instance") == instance_id]
 
 
 @pytest.mark.boot

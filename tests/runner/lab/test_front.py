@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from runner.lab.record import LabInfo
+from tests.lab_log import read_log
 
 if TYPE_CHECKING:
     from mypy_boto3_ebs import EBSClient
@@ -21,8 +21,7 @@ pytestmark = pytest.mark.lab
 
 
 def last_call(lab: LabInfo) -> dict[str, Any]:
-    line: dict[str, Any] = json.loads(lab.layout.api_log.read_text().splitlines()[-1])
-    return line
+    return read_log(lab.layout.api_log)[-1]
 
 
 def test_a_call_is_logged_with_what_it_touched(lab: LabInfo, ec2: EC2Client) -> None:

@@ -31,6 +31,7 @@ from schemas.naming import tags
 from schemas.outputs import Outputs
 from schemas.slots import TooManyDisks
 from schemas.spec import AccessNode, Backend, Destination, Disk, LocalBackend, Source, Spec
+from tests.lab_log import read_log
 from tests.runner.guest import small_guest
 
 pytestmark = [pytest.mark.lab, pytest.mark.process]
@@ -117,8 +118,7 @@ def run_preflight(spec: Spec, directory: Path, state: Outputs | None = None) -> 
 
 
 def effects(lab: LabInfo) -> list[str]:
-    log = lab.directory / "log" / "api.jsonl"  # there from the first call on
-    actions = [json.loads(line)["action"] for line in log.read_text().splitlines()] if log.exists() else []
+    actions = [call["action"] for call in read_log(lab.layout.api_log)]
     return [a for a in actions if not a.startswith(("Describe", "Get", "List", "Head"))]
 
 

@@ -20,6 +20,7 @@ from runner.blocks.source import Source
 from runner.cli.main import run
 from runner.lab.record import LabInfo
 from runner.phases.sources import LocationRefused, open_place
+from tests.lab_log import read_log
 
 pytestmark = [pytest.mark.lab, pytest.mark.process]
 MIB = 1024 * 1024
@@ -80,7 +81,7 @@ def test_small_reads_share_their_requests(s3, in_lab: LabInfo) -> None:
     with closing(opened()) as source:
         for at in range(0, MIB, 4096):
             assert read(source, at, 4096) == CONTENT[at : at + 4096]
-    lines = [json.loads(line) for line in in_lab.layout.api_log.read_text().splitlines()]
+    lines = read_log(in_lab.layout.api_log)
     last_head = max(n for n, line in enumerate(lines) if line["action"] == "HeadObject")
     assert sum(line["action"] == "GetObject" for line in lines[last_head:]) == 1
 
