@@ -12,10 +12,13 @@ from tests.process_guard import MARKERS
 
 # Minutes each on an idle machine, the longest first; whatever is not named follows, what starts no process last.
 LONGEST = (
+    "booted-generations",
     "killed-apply",
     "journey",
     "boot-btrfs",
     "boot-jfs",
+    "boot-luks",
+    "boot-luks-dracut",
     "generations",
     "test_equality",
     "by-hand",
