@@ -16,9 +16,10 @@ from pathlib import Path
 from runner.guest.appliance import Appliance
 from runner.guest.cpio import read_members
 from runner.guest.edits import Rebuild
-from runner.guest.families.drivers import LISTERS
 from runner.guest.refusals import ConversionFailed
 
+# Programs of guests that list an initramfs: initramfs-tools' and dracut's, where distributions put them.
+_LISTERS = ("/usr/bin/lsinitramfs", "/usr/bin/lsinitrd", "/bin/lsinitrd", "/usr/sbin/lsinitrd", "/sbin/lsinitrd")
 # The names in the image; the second before cryptsetup 2:2.0.3-2 (Debian 10, Ubuntu 18.10).
 TABLES = ("cryptroot/crypttab", "conf/conf.d/cryptroot")
 _PROGRAM = re.compile(r"(?:^|/)(?:systemd-)?cryptsetup\Z")
@@ -60,7 +61,7 @@ def look(appliance: Appliance, image: str) -> Initramfs:
     if found is not None:
         tables = {path: found[path].decode("utf-8", "replace") for path in TABLES if path in found}
         return Initramfs(tuple(found), tables)
-    lister = next((path for path in LISTERS if appliance.exists(path)), None)
+    lister = next((path for path in _LISTERS if appliance.exists(path)), None)
     if lister is None:
         return Initramfs()
     try:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from runner.guest import linux, luks_at_boot
 from runner.guest.boot import table as boot
-from runner.guest.boot.refusals import ToolMissing
 from runner.guest.edits import Decision, Rebuild, Step, Write
 from runner.guest.facts import GuestFacts, Kernel, Options
 from runner.guest.families import drivers, room
@@ -20,7 +19,7 @@ ZSTD = ("/usr/bin/zstd", "/bin/zstd")
 CONFIG_DIRECTORY = "/etc/dracut.conf.d"
 CONFIG = f"{CONFIG_DIRECTORY}/99-hotadd.conf"
 FILES = (CONFIG,)
-PATHS = (*TOOLS, OLD, *ZSTD, *drivers.LISTERS)
+PATHS = (*TOOLS, OLD, *ZSTD)
 
 _DEBIAN = ("debian", "ubuntu")
 _SUSE = ("sles", "sled", "sles_sap", "opensuse-leap", "opensuse-tumbleweed", "suse")
@@ -43,8 +42,6 @@ def decide(facts: GuestFacts, options: Options) -> Decision:
     # The settings are for the next kernel: an image that has the drivers boots as it is, and a new one takes minutes.
     stale = linux.changes_initramfs(steps)
     rebuilds = [_rebuild(kernel, facts) for kernel in drivers.due(facts.kernels, stale=stale)]
-    if rebuilds and not any(path in facts.paths for path in drivers.LISTERS):
-        raise ToolMissing(facts.product, "lsinitrd")
     return room.plan(facts, [*steps, *settings], rebuilds, room.for_every_machine)
 
 

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from runner.guest.facts import Kernel, default_of
 
 DRIVERS = ("nvme", "nvme_core", "ena", "xen_blkfront", "xen_netfront")
-# Programs of guests that list an initramfs: initramfs-tools' and dracut's, where distributions put them.
-LISTERS = ("/usr/bin/lsinitramfs", "/usr/bin/lsinitrd", "/bin/lsinitrd", "/usr/sbin/lsinitrd", "/sbin/lsinitrd")
 
 # dracut itself, and what dracut 004 of RHEL 6 has its functions in.
 DRACUT = ("/usr/bin/dracut", "/usr/sbin/dracut", "/sbin/dracut")

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from runner.guest.boot.refusals import ToolMissing
 from runner.guest.edits import Decision, Note, Rebuild, Write
 from runner.guest.facts import GuestFacts, Kernel, Mount, Options, TextFile
 from runner.guest.families import dracut, room, table
@@ -22,7 +21,7 @@ OLD = replace(NEW, version="4.18.0-80.el8.x86_64", initramfs="/boot/initramfs-4.
 OLDEST = replace(
     NEW, version="4.18.0-32.el8.x86_64", initramfs="/boot/initramfs-4.18.0-32.el8.x86_64.img", default=False
 )
-PATHS = ("/usr/sbin/dracut", "/usr/bin/lsinitrd", "/lib/systemd/systemd", "/sbin/dhclient")
+PATHS = ("/usr/sbin/dracut", "/lib/systemd/systemd", "/sbin/dhclient")
 
 
 @pytest.fixture
@@ -137,12 +136,6 @@ def test_a_missing_initramfs_gets_the_distributions_name(distribution: str, imag
     kernel = replace(NEW, initramfs="", packed_bytes=0)
     (rebuild,) = rebuilds(table.decide(replace(facts, kernels=(kernel,), distribution=distribution), DHCP))
     assert (rebuild.initramfs, rebuild.keep) == (image, False)
-
-
-def test_a_guest_without_lsinitrd_is_refused_by_name(facts: GuestFacts) -> None:
-    with pytest.raises(ToolMissing) as refusal:
-        table.decide(replace(facts, paths=("/usr/sbin/dracut", "/sbin/dhclient")), DHCP)
-    assert refusal.value.tool == "lsinitrd"
 
 
 def test_debians_dracut_is_told_from_a_purged_initramfs_tools(make_facts: Any) -> None:
