@@ -6,7 +6,7 @@ The keys are those of initscripts' sysconfig.txt and of nm-settings-ifcfg-rh(5).
 from __future__ import annotations
 
 from runner.guest.edits import Step, Write
-from runner.guest.facts import GuestFacts
+from runner.guest.facts import GuestFacts, TextFile
 from runner.guest.network.shape import INTERFACE, System, settings
 from runner.guest.network.sysconfig import IGNORED, Dialect
 from runner.guest.refusals import NetworkUnknown
@@ -28,6 +28,11 @@ BOOTPROTO=dhcp
 ONBOOT=yes
 """,
 )
+
+
+def interfaces(facts: GuestFacts) -> list[TextFile]:
+    """The files of cards, and of bonds, bridges and VLANs that stand on them."""
+    return _DIALECT.interfaces(facts)
 
 
 def _to_dhcp(facts: GuestFacts) -> list[Step]:
@@ -55,8 +60,8 @@ SYSTEM = System(
     directories=((DIRECTORY, rf"(ifcfg|route6?|rule6?)-.+{IGNORED}"),),
     paths=(_STARTED, *_DHCP_CLIENTS),
     is_read=lambda facts: _STARTED in facts.paths,
-    is_configured=lambda facts: bool(_DIALECT.interfaces(facts)),
-    files_of=lambda facts: tuple(file.path for file in _DIALECT.interfaces(facts)),
+    is_configured=lambda facts: bool(interfaces(facts)),
+    files_of=lambda facts: tuple(file.path for file in interfaces(facts)),
     fixed=_DIALECT.fixed,
     to_dhcp=_to_dhcp,
     disable=_DIALECT.disable,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from runner.guest.edits import Aside, Step, Write
 from runner.guest.facts import GuestFacts, TextFile
 from runner.guest.network import ifcfg
-from runner.guest.network.shape import BACKUP, INTERFACE, Fixed, Setting, System, before, is_virtual, settings
+from runner.guest.network.shape import BACKUP, INTERFACE, Fixed, System, before, common_zone, is_virtual, settings
 
 DIRECTORY = "/etc/NetworkManager/system-connections"
 OURS = f"{DIRECTORY}/hotadd.nmconnection"
@@ -23,7 +23,7 @@ id=hotadd
 uuid=5b1c7a52-6a0e-4f5e-9d0b-2f7a64e1c9d3
 type=ethernet
 multi-connect=3
-
+{{zone}}
 [ipv4]
 method=auto
 
@@ -33,11 +33,7 @@ method=auto
 
 
 def _value(file: TextFile, section: str, key: str) -> str:
-    return next((s.value for s in _settings(file) if (s.section, s.key) == (section, key)), "")
-
-
-def _settings(file: TextFile) -> list[Setting]:
-    return list(settings(file))
+    return next((s.value for s in settings(file) if (s.section, s.key) == (section, key)), "")
 
 
 def _files(facts: GuestFacts) -> list[TextFile]:
@@ -55,7 +51,7 @@ def _fixed(facts: GuestFacts) -> list[Fixed]:
     return [
         Fixed(file.path, setting.line, _name(file), setting.value.partition(",")[0])
         for file in _files(facts)
-        for setting in _settings(file)
+        for setting in settings(file)
         if setting.section in ("ipv4", "ipv6") and setting.key.rstrip("0123456789") in ("address", "addresses")
     ]
 
@@ -72,7 +68,7 @@ def _is_ready(file: TextFile) -> bool:
         and _value(file, "ipv4", "method") == "auto"
         and not any(_value(file, section, "mac-address") for section in _CARDS)
         and not any(_value(file, "connection", key) for key in ("master", "controller", "slave-type", "port-type"))
-        and not any(setting.section == "match" for setting in _settings(file))
+        and not any(setting.section == "match" for setting in settings(file))
     )
 
 
@@ -82,7 +78,10 @@ def _to_dhcp(facts: GuestFacts) -> list[Step]:
         return []
     why = f"DHCP on EC2's interface (addresses before: {before(_fixed(facts))})"
     others = [step for step in _disable(facts) if step.path != OURS]
-    return [*others, Write(OURS, _WANTED, why, keep=True, mode=0o600, suffix=BACKUP)]
+    # Its plugin ifcfg-rh reads the network scripts' files too, and these are put aside with its own.
+    zone = common_zone([*files, *ifcfg.interfaces(facts)])
+    text = _WANTED.format(zone=f"zone={zone}\n" if zone else "")
+    return [*others, Write(OURS, text, why, keep=True, mode=0o600, suffix=BACKUP)]
 
 
 def _disable(facts: GuestFacts) -> list[Aside]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -18,6 +18,12 @@ _VIRTUAL = ("lo", "docker*", "virbr*", "lxc*", "lxd*", "veth*", "vnet*", "tun*",
 # initscripts' functions (is_ignored_file), NetworkManager's nm_keyfile_utils_ignore_filename and ifcfg-rh's
 # utils_should_ignore_file, wicked's __ni_suse_ifcfg_valid_suffix.
 BACKUP = ".hotadd~"
+
+# nm-settings-keyfile(5), connection.zone; nm-settings-ifcfg-rh(5) and SUSE's ifcfg(5), ZONE.
+_ZONES = (("connection", "zone"), ("", "ZONE"))
+_ZONE_NAME = re.compile(r"[A-Za-z0-9_-]{1,17}")  # firewalld.zone(5): at most 17 characters
+# Keys of cards that are part of a bond, a bridge or a team: the zone is the whole's, not theirs.
+_MEMBER = {"MASTER", "BRIDGE", "TEAM_MASTER", "master", "controller"}
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,22 @@ def settings(file: TextFile) -> Iterator[Setting]:
             value = value.strip()
             quoted = re.match(r"""(["'])(.*?)\1""", value)
             yield Setting(number, section, key.strip(), quoted.group(2) if quoted else value)
+
+
+def zones(file: TextFile) -> list[str]:
+    """The zones of firewalld that a file puts its interface into: one at most, unless it repeats the key."""
+    return [found.value for found in settings(file) if (found.section, found.key) in _ZONES and found.value]
+
+
+def common_zone(files: Sequence[TextFile]) -> str:
+    """The zone of firewalld that all these files put their interfaces into; empty for the default one.
+
+    Where they differ it is the default one too: what was let in from one network is not let in from another.
+    """
+    whole = [file for file in files if not _MEMBER & {found.key for found in settings(file)}]
+    named = {tuple(zones(file)) for file in whole}
+    name = "".join(named.pop()) if len(named) == 1 else ""
+    return name if _ZONE_NAME.fullmatch(name) else ""
 
 
 def is_virtual(name: str) -> bool:

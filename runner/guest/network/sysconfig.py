@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from runner.guest.edits import Aside, Step, Write
 from runner.guest.facts import GuestFacts, TextFile
-from runner.guest.network.shape import BACKUP, INTERFACE, Fixed, before, is_virtual, settings
+from runner.guest.network.shape import BACKUP, INTERFACE, Fixed, before, common_zone, is_virtual, settings
 
 # Names that every reader passes over (see shape.BACKUP) are not read here either.
 IGNORED = r"(?<!~)(?<!\.bak)(?<!\.old)(?<!\.orig)(?<!\.rpmnew)(?<!\.rpmorig)(?<!\.rpmsave)"
@@ -54,7 +54,9 @@ class Dialect:
         others: list[Step] = [step for step in self._asides(facts) if step.path != self.ours]
         if not self._is_ready(facts):
             why = f"DHCP on EC2's interface (addresses before: {before(self.fixed(facts))})"
-            others.append(Write(self.ours, self.wanted, why, keep=True, suffix=BACKUP))
+            zone = common_zone(self.interfaces(facts))
+            text = self.wanted + (f"ZONE={zone}\n" if zone else "")
+            others.append(Write(self.ours, text, why, keep=True, suffix=BACKUP))
         return others
 
     def disable(self, facts: GuestFacts) -> list[Step]:

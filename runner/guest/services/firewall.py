@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from runner.guest.edits import Aside, Note, Step, Write
-from runner.guest.facts import GuestFacts
-from runner.guest.network.shape import INTERFACE, is_virtual, settings
+from runner.guest.facts import GuestFacts, TextFile
+from runner.guest.network import shape
+from runner.guest.network.shape import INTERFACE, is_virtual
 
 _ZONES = "/etc/firewalld/zones"
 _NFTABLES = "/etc/nftables"
@@ -60,17 +61,16 @@ def decide(facts: GuestFacts) -> list[Note]:
 
 
 def zones(facts: GuestFacts, network: Sequence[Step]) -> list[Note]:
-    """A note for every network file that these steps replace and that put its interface into a zone of firewalld.
-
-    nm-settings-keyfile(5), connection.zone, and nm-settings-ifcfg-rh(5), ZONE.
-    """
+    """A note for every network file that these steps replace and whose zone of firewalld is not kept."""
     replaced = {step.path for step in network if isinstance(step, Aside | Write)}
+    written = [TextFile(step.path, step.text) for step in network if isinstance(step, Write)]
+    kept = {zone for file in written for zone in shape.zones(file)}
     return [
-        Note(file.path, f"its interface was in firewalld's zone {setting.value}; {INTERFACE} is in the default zone")
+        Note(file.path, f"its interface was in firewalld's zone {zone}; {INTERFACE} is in the default zone")
         for file in facts.files
         if file.path in replaced
-        for setting in settings(file)
-        if (setting.section, setting.key) in (("connection", "zone"), ("", "ZONE")) and setting.value
+        for zone in shape.zones(file)
+        if zone not in kept
     ]
 
 
