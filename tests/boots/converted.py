@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from runner.acceleration import accelerator
+from runner.lab.guest.kinds import kind
 from runner.lab.machine import Disk, Machine, Network
 
 ADDRESS = "10.77.0.10"
 BOOT_SECONDS = 900  # emulated, on a busy machine
+# What the guest reports of itself, a whole line: root, whether ena is loaded, addresses.
+TOLD = re.compile(rf"{kind.REPORT} root (.*), ena (\w+), addresses (.*?) *[\r\n]")
 
 
 def machine(disk: Path, work: Path, efi_variables: Path | None = None) -> Machine:

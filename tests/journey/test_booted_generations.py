@@ -267,7 +267,7 @@ def second(machine: Machine) -> Second:
     calls = len(read_calls(machine.lab))
     done = hotadd(["replicate", str(machine.spec)], machine.lab)
     assert done.returncode == 0, done.stdout + done.stderr
-    console = machine.console("lab guest: root", "web01 login:")
+    console = machine.console("lab guest: root", "(dhcp)", "web01 login:")
     digests = {path: digest for digest, path in re.findall(r"\b([0-9a-f]{64})  (\S+)", printed)}
     return Second(sources, changed, deviating, digests, console, read_calls(machine.lab)[calls:])
 
@@ -345,7 +345,7 @@ def test_rolled_back_it_boots_again(
     manifest = machine.manifest(4)
     assert (manifest["kind"], manifest["base"], manifest["status"]) == ("rollback", 2, "finished")
     machine.snapshots_equal(4, second.sources)
-    shown = machine.console("lab guest: root", "web01 login:")
+    shown = machine.console("lab guest: root", "(dhcp)", "web01 login:")
     assert INTACT in shown and NEWS in shown
     before, after = ([d["volume_id"] for d in machine.manifest(n)["disks"]] for n in (1, 4))
     assert before == after

@@ -101,10 +101,15 @@ def files_after_packages() -> tuple[GuestFile, ...]:
         GuestFile("/etc/network/interfaces", _INTERFACES),
         GuestFile("/etc/resolv.conf", f"nameserver {GATEWAY}\n"),
         GuestFile("/etc/udev/rules.d/70-persistent-net.rules", _PERSISTENT_NET),
+        GuestFile("/etc/systemd/system.conf.d/patience.conf", _PATIENCE),
         GuestFile("/etc/systemd/system/console-report.service", _REPORT_SERVICE),
         GuestFile("/usr/local/sbin/console-report", _REPORT_SCRIPT, 0o755),
     )
 
+
+# systemd gives a mount 90 s. An emulated machine on a busy host has stood still for longer, and then went to emergency
+# mode with nothing wrong in it.
+_PATIENCE = "[Manager]\nDefaultTimeoutStartSec=15min\nDefaultDeviceTimeoutSec=15min\n"
 
 _FSTAB = f"""\
 # <file system> <mount point> <type> <options> <dump> <pass>

@@ -6,12 +6,15 @@ import os
 import random
 import struct
 import subprocess
+import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from runner.blocks import qemu_image
 from runner.blocks.bytefile import open_local
 from runner.blocks.errors import ImageRefused, ReadFailed, ShortRead, SourceUnusable
 from runner.blocks.extent import covering
@@ -40,6 +43,15 @@ VARIANTS = [
     ("vhdx", ["-o", "subformat=fixed"]),
     ("vhdx", ["-o", "block_size=1M"]),
 ]
+
+
+@pytest.fixture(autouse=True)
+def scratch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder of this test's servers: others on the machine may read images too."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="own-") as place:
+        os.chmod(place, 0o755)  # the unprivileged reader must come through
+        monkeypatch.setattr(qemu_image, "_SCRATCH", place)
+        yield Path(place)
 
 
 def content() -> bytes:
@@ -92,11 +104,11 @@ def test_every_variant_is_the_disk(raw: Path, tmp_path: Path, format: str, optio
         assert "size" in before.changes(source.fingerprint())
 
 
-def test_who_parses_may_do_nothing(raw: Path, tmp_path: Path) -> None:
+def test_who_parses_may_do_nothing(raw: Path, tmp_path: Path, scratch: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root has rights to give up")
     with closing(open_source(str(made(raw, tmp_path, "qcow2")), "qcow2")):
-        (parsing,) = [pid for pid, line in commands().items() if "qemu-nbd" in line and '"qcow2"' in line]
+        (parsing,) = [pid for pid, line in commands(scratch).items() if "qemu-nbd" in line and '"qcow2"' in line]
         status = dict(line.split(":\t", 1) for line in Path(f"/proc/{parsing}/status").read_text().splitlines())
         assert "0" not in status["Uid"].split() and "0" not in status["Gid"].split()
         assert int(status["CapEff"], 16) == int(status["CapBnd"], 16) == 0 and status["NoNewPrivs"] == "1"
@@ -108,8 +120,8 @@ def test_who_parses_may_do_nothing(raw: Path, tmp_path: Path) -> None:
         assert [line.split()[3] for line in limits.splitlines() if line.startswith("Max file size")] == ["0"]
 
 
-def commands() -> dict[int, str]:
-    """Our own descendants' command lines."""
+def commands(scratch: Path) -> dict[int, str]:
+    """The command lines of the servers that work in this folder."""
     found = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -118,43 +130,38 @@ def commands() -> dict[int, str]:
             except OSError:
                 continue
             found[int(entry.name)] = line
-    return {pid: line for pid, line in found.items() if "hotadd-image-" in line and not line.startswith("/bin/bash")}
+    return {pid: line for pid, line in found.items() if f"{scratch}/" in line and not line.startswith("/bin/bash")}
 
 
-def test_nothing_is_left_behind(raw: Path, tmp_path: Path) -> None:
-    def left() -> set[str]:
-        return {path.name for path in Path("/var/tmp").glob("hotadd-image-*")}
-
-    before = left()
+def test_nothing_is_left_behind(raw: Path, tmp_path: Path, scratch: Path) -> None:
     source = open_source(str(made(raw, tmp_path, "qcow2")), "qcow2")
-    assert left() > before
-    servers = set(commands())
+    assert list(scratch.iterdir()) and commands(scratch)
     source.close()
     source.close()
-    assert not left() - before and not servers & set(commands())
+    assert not list(scratch.iterdir()) and not commands(scratch)
 
 
-def test_what_a_killed_process_left_is_removed_and_what_is_in_use_is_not(raw: Path, tmp_path: Path) -> None:
+def test_what_a_killed_process_left_is_removed_and_what_is_in_use_is_not(
+    raw: Path, tmp_path: Path, scratch: Path
+) -> None:
     image = made(raw, tmp_path, "qcow2")
-    dead = Path("/var/tmp/hotadd-image-of-a-dead-process")
-    dead.mkdir(exist_ok=True)
+    dead = scratch / "hotadd-image-of-a-dead-process"
+    dead.mkdir()
     (dead / "bytes").touch()
     with closing(open_source(str(image), "qcow2")) as used:
-        folders = set(Path("/var/tmp").glob("hotadd-image-*"))
+        folders = set(scratch.iterdir())
         for folder in folders:
             os.utime(folder, (1, 1))
         with closing(open_source(str(image), "qcow2")):
             assert not dead.exists()
-        assert set(Path("/var/tmp").glob("hotadd-image-*")) <= folders
+        assert set(scratch.iterdir()) == folders - {dead}
         assert len(whole(used)) == SIZE
 
 
-def test_servers_that_die_are_a_read_error(raw: Path, tmp_path: Path) -> None:
+def test_servers_that_die_are_a_read_error(raw: Path, tmp_path: Path, scratch: Path) -> None:
     source = open_source(str(made(raw, tmp_path, "qcow2")), "qcow2")
-    folders = {path for path in Path("/var/tmp").glob("hotadd-image-*")}
-    for pid, line in commands().items():
-        if any(str(folder) in line for folder in folders):
-            os.kill(pid, 9)
+    for pid in commands(scratch):
+        os.kill(pid, 9)
     time.sleep(0.1)
     with pytest.raises((OSError, ReadFailed)):
         source.read_into(0, memoryview(bytearray(4096)))

@@ -21,17 +21,34 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabInfo]:
-    """A lab whose instances run without QEMU; of snapshots, which take 1.5 s, several are pending at a time."""
+    """A lab whose instances run without QEMU, and whose snapshots take half a second."""
     directory = tmp_path_factory.mktemp("lab")
-    yield account.up(directory, boot=False, snapshot_seconds=1.5)
+    yield account.up(directory, boot=False, snapshot_seconds=0.5)
     account.down(directory)
 
 
 @pytest.fixture(scope="session")
-def session(lab: LabInfo) -> boto3.Session:
+def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabInfo]:
+    """A lab whose snapshots stay pending, however slow the machine is."""
+    directory = tmp_path_factory.mktemp("lasting")
+    yield account.up(directory, boot=False, snapshot_seconds=3600)
+    account.down(directory)
+
+
+def session_in(lab: LabInfo) -> boto3.Session:
     return boto3.Session(
         aws_access_key_id=account.ACCESS_KEY, aws_secret_access_key=account.SECRET_KEY, region_name=lab.region
     )
+
+
+@pytest.fixture(scope="session")
+def session(lab: LabInfo) -> boto3.Session:
+    return session_in(lab)
+
+
+@pytest.fixture(scope="session")
+def lasting_session(lasting: LabInfo) -> boto3.Session:
+    return session_in(lasting)
 
 
 @pytest.fixture(scope="session")
@@ -57,9 +74,9 @@ def volume_file(lab: LabInfo) -> Callable[[str], Path]:
 
 @pytest.fixture(scope="session")
 def wait_for() -> Callable[..., None]:
-    """`wait_for(look, wanted, seconds=10)`: look until the wanted value is there; fail with the last one seen."""
+    """`wait_for(look, wanted, seconds=120)`: look until the wanted value is there; fail with the last one seen."""
 
-    def wait(look: Callable[[], object], wanted: object, seconds: float = 10.0) -> None:
+    def wait(look: Callable[[], object], wanted: object, seconds: float = 120.0) -> None:
         patience = time.monotonic() + seconds
         while (seen := look()) != wanted:
             assert time.monotonic() < patience, f"still {seen!r}, not {wanted!r}, after {seconds} s"

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -106,9 +107,12 @@ def test_pages_end_at_max_results(
 
 
 @lab_test
-def test_pending_is_unreadable(ec2: EC2Client, ebs: EBSClient, volume: str) -> None:
+def test_pending_is_unreadable(lasting: LabInfo, lasting_session: boto3.Session) -> None:
+    ec2 = lasting_session.client("ec2", endpoint_url=lasting.endpoint)
+    ebs = lasting_session.client("ebs", endpoint_url=lasting.endpoint)
+    volume_id = ec2.create_volume(AvailabilityZone=lasting.availability_zone, Size=1)["VolumeId"]
     with pytest.raises(ClientError, match="ValidationException"):
-        ebs.list_snapshot_blocks(SnapshotId=ec2.create_snapshot(VolumeId=volume)["SnapshotId"])
+        ebs.list_snapshot_blocks(SnapshotId=ec2.create_snapshot(VolumeId=volume_id)["SnapshotId"])
 
 
 @lab_test

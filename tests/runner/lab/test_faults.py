@@ -144,12 +144,12 @@ def test_a_launch_that_falls_back(put: Put, ec2: EC2Client, lab: LabInfo, wait_f
 
 @pytest.mark.lab
 def test_a_device_that_is_late(put: Put, ec2: EC2Client, lab: LabInfo, wait_for: Callable[..., None]) -> None:
-    put(service="ec2", action="AttachVolume", error_code="late-device", delay_seconds=1.5)
+    put(service="ec2", action="AttachVolume", error_code="late-device", delay_seconds=5)
     volume_id = ec2.create_volume(AvailabilityZone=lab.availability_zone, Size=1)["VolumeId"]
     ec2.attach_volume(VolumeId=volume_id, InstanceId=lab.access_node_id, Device="/dev/xvdf")
-    assert ec2.describe_volumes(VolumeIds=[volume_id])["Volumes"][0]["State"] == "in-use"
     link = lab.layout.link(lab.access_node_id, volume_id)
     assert not link.exists()
+    assert ec2.describe_volumes(VolumeIds=[volume_id])["Volumes"][0]["State"] == "in-use"
     wait_for(link.exists, True)
     ec2.detach_volume(VolumeId=volume_id)
     assert not link.is_symlink()

@@ -16,7 +16,7 @@ from tests.lab_log import read_log
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
 
-SILENT_SECONDS = 4.0
+SILENT_SECONDS = 30.0  # longer than QEMU takes to show a first word on a busy machine
 
 
 def boot_sector(word: bytes) -> bytes:
@@ -34,8 +34,8 @@ def booting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabInfo]:
 
 @pytest.fixture
 def slow(tmp_path: Path) -> Iterator[LabInfo]:
-    """A lab whose states last 3 s, so that even a busy machine sees them."""
-    yield account.up(tmp_path, boot=False, settle_seconds=3.0)
+    """A lab whose states last 8 s, so that even a busy machine sees them."""
+    yield account.up(tmp_path, boot=False, settle_seconds=8.0)
     account.down(tmp_path)
 
 
@@ -96,7 +96,7 @@ def test_a_swapped_root_boots(booting: LabInfo, cloud: EC2Client, wait_for: Call
     data = cloud.create_volume(AvailabilityZone=booting.availability_zone, Size=1)["VolumeId"]
     cloud.attach_volume(VolumeId=data, InstanceId=instance_id, Device="/dev/sdf")
     cloud.start_instances(InstanceIds=[instance_id])
-    wait_for(lambda: "HOTADD" in cloud.get_console_output(InstanceId=instance_id)["Output"], True, 30)
+    wait_for(lambda: "HOTADD" in cloud.get_console_output(InstanceId=instance_id)["Output"], True)
     assert checks(cloud, instance_id) == ("ok", "initializing")
     (boot,) = [event for event in device_events(booting, instance_id) if event["event"] == "boot"]
     assert boot["disks"] == [root.replace("-", ""), data.replace("-", "")]
@@ -104,7 +104,7 @@ def test_a_swapped_root_boots(booting: LabInfo, cloud: EC2Client, wait_for: Call
     cloud.detach_volume(VolumeId=data, InstanceId=instance_id)
     (volume,) = cloud.describe_volumes(VolumeIds=[data])["Volumes"]
     assert (volume["State"], volume["Attachments"][0]["State"]) == ("in-use", "busy")
-    wait_for(lambda: checks(cloud, instance_id), ("ok", "impaired"), SILENT_SECONDS + 5)
+    wait_for(lambda: checks(cloud, instance_id), ("ok", "impaired"), SILENT_SECONDS + 60)
     stop(cloud, instance_id, force=True)
     assert cloud.describe_volumes(VolumeIds=[data])["Volumes"][0]["State"] == "available"
 
@@ -120,7 +120,7 @@ def test_a_guest_that_ends_stops_its_instance(
     off = b"\xfa\xba\x04\x06\xb8\x00\x20\xef\xf4\xeb\xfd".ljust(510, b"\0") + b"\x55\xaa"
     swap_root(cloud, booting, instance_id, off)
     cloud.start_instances(InstanceIds=[instance_id])
-    wait_for(lambda: describe(cloud, instance_id)["State"]["Name"], "stopped", 30)
+    wait_for(lambda: describe(cloud, instance_id)["State"]["Name"], "stopped")
     assert describe(cloud, instance_id)["StateReason"]["Code"] == "Client.InstanceInitiatedShutdown"
 
 
@@ -133,7 +133,7 @@ def test_uefi_image_boots_with_uefi(booting: LabInfo, cloud: EC2Client, wait_for
     swap_root(cloud, booting, instance_id, boot_sector(b"HOTADD"))
     cloud.start_instances(InstanceIds=[instance_id])
     # OVMF names what it would boot; SeaBIOS would have run the boot sector.
-    wait_for(lambda: "BdsDxe" in cloud.get_console_output(InstanceId=instance_id)["Output"], True, 60)
+    wait_for(lambda: "BdsDxe" in cloud.get_console_output(InstanceId=instance_id)["Output"], True, 240)
     assert "HOTADD" not in cloud.get_console_output(InstanceId=instance_id)["Output"]
     cloud.terminate_instances(InstanceIds=[instance_id])
 
@@ -149,10 +149,10 @@ def test_guests_end_with_the_lab(tmp_path: Path, wait_for: Callable[..., None]) 
         swap_root(ec2, lab, instance_id, boot_sector(b"HOTADD"))
         ec2.start_instances(InstanceIds=[instance_id])
         ec2.get_waiter("instance_running").wait(InstanceIds=[instance_id], WaiterConfig={"Delay": 1})
-        assert _runs(instance_id)
+        wait_for(lambda: _runs(instance_id), True)  # the leash starts QEMU a moment later
     finally:
         account.down(tmp_path)
-    wait_for(lambda: _runs(instance_id), False, 5)
+    wait_for(lambda: _runs(instance_id), False, 60)
     assert not tmp_path.exists() or not list(tmp_path.iterdir())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -210,8 +211,6 @@ REFUSED = [
     (make_too_large, "InvalidParameterValue", "too large for volume type gp2; maximum is 16384GiB"),
     (make_too_small, "InvalidParameterValue", "too small for volume type st1; minimum is 125GiB"),
     (delete_attached, "VolumeInUse", "is currently attached to"),
-    (six_snapshots_at_once, "ConcurrentSnapshotLimitExceeded", "in-progress snapshots for a single volume"),
-    (volume_from_pending_snapshot, "IncorrectState", "pending"),
     (volume_smaller_than_snapshot, "InvalidParameterValue", "is smaller than snapshot"),
     (same_token_other_size, "IdempotentParameterMismatch", "inconsistent with arguments used in previous"),
     (change_type_while_running, "IncorrectInstanceState", "is not in the 'stopped' state"),
@@ -231,6 +230,20 @@ def test_refused(deed: Callable[[Account], None], code: str, says: str, here: Ac
         deed(here)
     assert caught.value.response["Error"]["Code"] == code
     assert says in caught.value.response["Error"]["Message"]
+
+
+@lab_test
+@pytest.mark.parametrize(
+    ("deed", "code", "says"),
+    [
+        (six_snapshots_at_once, "ConcurrentSnapshotLimitExceeded", "in-progress snapshots for a single volume"),
+        (volume_from_pending_snapshot, "IncorrectState", "pending"),
+    ],
+)
+def test_refused_while_snapshots_are_pending(
+    deed: Callable[[Account], None], code: str, says: str, lasting: LabInfo, lasting_session: boto3.Session
+) -> None:
+    test_refused(deed, code, says, Account(lasting_session.client("ec2", endpoint_url=lasting.endpoint), lasting))
 
 
 @lab_test

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -63,15 +64,20 @@ def test_growing_keeps_the_bytes(ec2: EC2Client, lab: LabInfo) -> None:
         assert file.read(8) == b"tail\0\0\0\0"
 
 
-def test_a_snapshot_is_pending_then_completed(ec2: EC2Client, lab: LabInfo, wait_for: Callable[..., None]) -> None:
-    snapshot_id = ec2.create_snapshot(VolumeId=make(ec2, lab))["SnapshotId"]
+def test_a_snapshot_is_pending_then_completed(
+    ec2: EC2Client, lab: LabInfo, lasting: LabInfo, lasting_session: boto3.Session, wait_for: Callable[..., None]
+) -> None:
+    def snapshot(there: EC2Client, of: LabInfo) -> Callable[[], tuple[str, str]]:
+        snapshot_id = there.create_snapshot(VolumeId=make(there, of))["SnapshotId"]
 
-    def look() -> tuple[str, str]:
-        (snapshot,) = ec2.describe_snapshots(SnapshotIds=[snapshot_id])["Snapshots"]
-        return snapshot["State"], snapshot["Progress"]
+        def look() -> tuple[str, str]:
+            (found,) = there.describe_snapshots(SnapshotIds=[snapshot_id])["Snapshots"]
+            return found["State"], found["Progress"]
 
-    assert look() == ("pending", "0%")
-    wait_for(look, ("completed", "100%"))
+        return look
+
+    assert snapshot(lasting_session.client("ec2", endpoint_url=lasting.endpoint), lasting)() == ("pending", "0%")
+    wait_for(snapshot(ec2, lab), ("completed", "100%"))
 
 
 def test_a_volume_from_a_snapshot_has_its_bytes(ec2: EC2Client, lab: LabInfo, wait_for: Callable[..., None]) -> None:

@@ -115,11 +115,6 @@ LUKS_KEY = "open it at the console"
 KINDS = (JFS, XFS_ON_LVM, BTRFS_UEFI, LVM_IN_LUKS, LVM_IN_LUKS_DRACUT)
 
 
-# systemd gives a mount 90 s. An emulated machine on a busy host has stood still for longer, and then went to emergency
-# mode with nothing wrong in it.
-_PATIENCE = "[Manager]\nDefaultTimeoutStartSec=15min\nDefaultDeviceTimeoutSec=15min\n"
-
-
 def files_before_packages(packages: tuple[str, ...] = ()) -> tuple[GuestFile, ...]:
     """Files of the tree with these packages more that must lie there before dpkg unpacks."""
     excluded = recipe.not_unpacked(MODULES_UNPACKED)
@@ -140,7 +135,6 @@ def files_after_packages() -> tuple[GuestFile, ...]:
     return (
         *(file for file in kept if not file.path.endswith("console-report")),
         GuestFile("/etc/hostname", f"{HOSTNAME}\n"),
-        GuestFile("/etc/systemd/system.conf.d/patience.conf", _PATIENCE),
         GuestFile("/etc/hosts", f"127.0.0.1 localhost\n{recipe.ADDRESS} {HOSTNAME}\n"),
         GuestFile("/usr/local/sbin/console-report", _REPORT_SCRIPT, 0o755),
     )
