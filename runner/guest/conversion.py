@@ -23,7 +23,7 @@ from runner.guest.edits import Edit
 from runner.guest.facts import GuestFacts, Options
 from runner.guest.families import table
 from runner.guest.redo import InjectedDisk
-from runner.guest.refusals import ConversionFailed, OverlayDamaged, revive
+from runner.guest.refusals import ConversionFailed, OverlayDamaged, ScratchFull, revive
 from runner.guest.served import ServedDisk, served
 from runner.guest.windows.bundle import open_bundle
 from runner.guest.windows.kit import Bundle
@@ -34,6 +34,9 @@ from schemas.document import structure, unstructure
 # Under TCG an appliance starts in 20 s and an initramfs with all modules takes minutes; guests have a few kernels.
 _CONVERSION_SECONDS = 3600.0
 _SCRATCH = Path("/var/tmp")
+# Overlays hold what is written: two initramfs, their copies, journals. QEMU does not fail on a full disk: it pauses the
+# appliance until somebody makes room.
+_ROOM = 512 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -122,10 +125,16 @@ def _overlay_in(work: Path, disk: GuestDisk) -> Path:
 
 @contextmanager
 def overlaid(disks: Sequence[GuestDisk], work: Path) -> Iterator[tuple[Path, list[Path]]]:
-    """A scratch directory that the conversion's user owns, with an empty overlay for each disk in it."""
+    """A scratch directory that the conversion's user owns, with an empty overlay for each disk in it.
+
+    Raises `ScratchFull`.
+    """
     scratch = scratch_of(work)
     owner = (identity().uid, identity().gid)
     shutil.rmtree(scratch, ignore_errors=True)
+    free = shutil.disk_usage(_SCRATCH).free
+    if free < _ROOM:
+        raise ScratchFull(str(_SCRATCH), free, _ROOM)
     scratch.mkdir(mode=0o700)
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, scratch, ignore_errors=True)

@@ -303,6 +303,19 @@ class ConversionFailed(HotaddError):
         self.said = said
 
 
+class ScratchFull(HotaddError):
+    """The directory in which guests are converted lies on a full file system."""
+
+    def __init__(self, directory: str, free: int, needed: int) -> None:
+        super().__init__(
+            f"{directory} has {free >> 20} MiB free; the conversion of a guest needs {needed >> 20} MiB there.",
+            "Make room on this machine, and run the same command again; the volumes are untouched.",
+        )
+        self.directory = directory
+        self.free = free
+        self.needed = needed
+
+
 class InitramfsIncomplete(HotaddError):
     """The guest's own tool built an initramfs without a driver it was asked for."""
 
@@ -343,7 +356,7 @@ class _Kinds:
         *(BootLoaderUnknown, DeviceUnmatched, DriverMissing, NoSpace, FileSystemDamaged, FileTooBig),
         *(DirectoryTooBig, ConfigurationTooBig, NoPlainFile, GuestProgramEndless),
         *(GuestUnlisted, WindowsUnlisted, RootUnsupported, PartitionTableUnfit, HypervisorUnfit),
-        *(ConversionFailed, InitramfsIncomplete, OverlayDamaged, WriteNotKept),
+        *(ConversionFailed, ScratchFull, InitramfsIncomplete, OverlayDamaged, WriteNotKept),
         *STORAGE,
         *BOOT,
         *(HiveBroken, *BUNDLE, *WINDOWS),
