@@ -63,10 +63,12 @@ def decide(facts: GuestFacts) -> list[Note]:
 def zones(facts: GuestFacts, network: Sequence[Step]) -> list[Note]:
     """A note for every network file that these steps replace and whose zone of firewalld is not kept."""
     replaced = {step.path for step in network if isinstance(step, Aside | Write)}
-    written = [TextFile(step.path, step.text) for step in network if isinstance(step, Write)]
-    kept = {zone for file in written for zone in shape.zones(file)}
+    left = [TextFile(step.path, step.text) for step in network if isinstance(step, Write)]
+    left += [file for file in facts.files if file.path.endswith(f"/ifcfg-{INTERFACE}") and file.path not in replaced]
+    kept = [zone for file in left for zone in shape.zones(file)]
+    now = f"zone {kept[0]}" if kept else "the default zone"
     return [
-        Note(file.path, f"its interface was in firewalld's zone {zone}; {INTERFACE} is in the default zone")
+        Note(file.path, f"its interface was in firewalld's zone {zone}; {INTERFACE} is in {now}")
         for file in facts.files
         if file.path in replaced
         for zone in shape.zones(file)
