@@ -91,31 +91,23 @@ def copy_changes(
     began = time.monotonic()
     pinned = Pinned(source, source.fingerprint())
     refuse_misfit(source, device, pinned.before)
-    if reference is not None and reference.size > source.size:
-        raise SourceShrank(source.location, source.size, reference.size)
-    marks = BlockMap(blocks_in(device.size))
-    marks.mark_runs(DEVIATING, deviating)
+    _refuse_shrunk(source, reference)
     listed = reference is not None and changes is not None
-    if listed and changes is not None:
-        marks.mark_bytes(LISTED, changes)
+    marks = _marked(device, deviating, (changes or ()) if listed else ())
     named = sum(min((first + n) * BLOCK, device.size) - first * BLOCK for first, n in _all(marks, DEVIATING))
 
     def heed_stop() -> None:
         if stop():
             raise Stopped(disk, work.counts.done, source.size)
 
-    with recording(digests):
-        digests.parent.mkdir(parents=True, exist_ok=True)
-        file = DigestFile.create(digests, disk=disk, generation=generation, size=source.size)
-    with contextlib.closing(file):
+    with contextlib.closing(_create(digests, disk, generation, source.size)) as file:
         work = DeltaPass(pinned, device, file, reference, marks, listed=listed, limit=limit, heed_stop=heed_stop)
         behind = list(_behind(source.size, device.size, marks, whole=reference is None))
         meter = Meter(disk, source.size, 0, progress, "copy")
         _write(work, pinned, device, behind, threads, meter, compare=reference is None, heed_stop=heed_stop)
         if verify != "none":
-            meter = Meter(disk, source.size, 0, progress, "verify")
             runs = iter([(0, file.blocks)]) if verify == "full" else marks.runs(WRITTEN, 0, file.blocks)
-            check_device(device, file, runs, threads, meter, heed_stop)
+            check_device(device, file, runs, threads, Meter(disk, source.size, 0, progress, "verify"), heed_stop)
             _check_behind(work, device, behind)
             if verify == "full":
                 _check_unread(work, pinned, file, threads, Meter(disk, source.size, 0, progress, "verify"), heed_stop)
@@ -166,6 +158,24 @@ def _write(
         raise FlushFailed(device.path, -1, error) from error
     source.check()
     meter.report(work.counts.done, work.counts.zeroed, last=True)
+
+
+def _refuse_shrunk(source: Source, reference: DigestFile | None) -> None:
+    if reference is not None and reference.size > source.size:
+        raise SourceShrank(source.location, source.size, reference.size)
+
+
+def _create(digests: Path, disk: str, generation: int, size: int) -> DigestFile:
+    with recording(digests):
+        digests.parent.mkdir(parents=True, exist_ok=True)
+        return DigestFile.create(digests, disk=disk, generation=generation, size=size)
+
+
+def _marked(device: Device, deviating: Iterable[tuple[int, int]], changes: Sequence[tuple[int, int]]) -> BlockMap:
+    marks = BlockMap(blocks_in(device.size))
+    marks.mark_runs(DEVIATING, deviating)
+    marks.mark_bytes(LISTED, changes)
+    return marks
 
 
 def _all(marks: BlockMap, flag: int) -> Iterator[tuple[int, int]]:

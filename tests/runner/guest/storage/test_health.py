@@ -207,18 +207,7 @@ def test_what_is_found_unfit_is_left_as_it_was(overlays: dict[str, Path], tmp_pa
         root = system.find(appliance, facts["subvolumes"], 0)
         assert root is not None and (root.kind, root.options) == ("linux", "subvol=@")
 
-        for kind, dirty in TORN.items():
-            (torn,) = facts[f"torn-{kind}"]
-            if dirty is not None:
-                word = int.from_bytes(appliance.bytes_of(torn.device, dirty[0], 8), "little")
-                assert word & dirty[1], f"{kind} has nothing to replay"
-            health.check_before_mount(appliance, torn, (torn,))
-            assert appliance.why_unmountable(torn.device) == ""
-            appliance.unmount_all()
-            appliance.check_clean(torn.device, kind)
-            appliance.mount(torn.device, "/")
-            assert appliance.read("/orders/one") == (None if kind == "jfs" else f"{kind}\n")
-            appliance.unmount_all()
+        check_replayed(appliance, {kind: facts[f"torn-{kind}"][0] for kind in TORN})
 
     for name in ("half-a", "busy-a", "busy-b", "volumes-a", "two-a", "ext4", "shredded"):
         assert overlay.injected(overlays[name], SIZES[name] * MIB) == (), f"{name} was written to"
@@ -230,3 +219,19 @@ def test_what_is_found_unfit_is_left_as_it_was(overlays: dict[str, Path], tmp_pa
             ["mdadm", "--examine", flat], check=True, capture_output=True, text=True, timeout=60
         ).stdout
         assert re.search(r"State : clean$", told, re.MULTILINE), f"the guest would bring {name} into sync when it boots"
+
+
+def check_replayed(appliance: Appliance, disks: dict[str, FileSystem]) -> None:
+    """What each journal holds is in place after one mount, and the file system clean."""
+    for kind, dirty in TORN.items():
+        torn = disks[kind]
+        if dirty is not None:
+            word = int.from_bytes(appliance.bytes_of(torn.device, dirty[0], 8), "little")
+            assert word & dirty[1], f"{kind} has nothing to replay"
+        health.check_before_mount(appliance, torn, (torn,))
+        assert appliance.why_unmountable(torn.device) == ""
+        appliance.unmount_all()
+        appliance.check_clean(torn.device, kind)
+        appliance.mount(torn.device, "/")
+        assert appliance.read("/orders/one") == (None if kind == "jfs" else f"{kind}\n")
+        appliance.unmount_all()
