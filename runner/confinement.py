@@ -22,7 +22,7 @@ _FILE_BYTES = 64 * _GIB  # an overlay holds what conversion writes: megabytes
 _OPEN_FILES = 4096
 _READER_ADDRESS_SPACE = 4 * _GIB  # qemu-nbd's threads and caches
 _READER_OPEN_FILES = 256
-_PROBE_SECONDS = 60.0
+_PROBE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)

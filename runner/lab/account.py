@@ -21,9 +21,8 @@ from runner.process import run
 
 ACCESS_KEY = "AKIAHOTADDLAB0000000"
 SECRET_KEY = "lab"
-_START_SECONDS = 240.0  # moto imports in 2 s on an idle machine, in 20 s and more on a busy one
+_START_SECONDS = 60.0  # moto imports in 2 s on an idle machine, in 20 s on a busy one
 _STOP_SECONDS = 10.0
-_ANSWER_SECONDS = 60.0  # a dead lab refuses the connection at once
 _NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -74,7 +73,7 @@ def info(directory: Path) -> LabInfo:
     """The lab that runs in `directory`; raises `LabDown` when none does."""
     found = read_record(directory.absolute())
     try:
-        with _NO_PROXY.open(f"{found.endpoint}/hotadd-lab/state", timeout=_ANSWER_SECONDS) as answer:
+        with _NO_PROXY.open(f"{found.endpoint}/hotadd-lab/state", timeout=5) as answer:
             if json.load(answer)["pid"] == found.pid:
                 return found
     except (OSError, ValueError, urllib.error.URLError):

@@ -96,7 +96,7 @@ def by_hand(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ByHand]:
 
 
 def _check_boot(console: Path) -> None:
-    patience = time.monotonic() + 900
+    patience = time.monotonic() + 300
     wanted = ("web01 login:", "root /dev/nvme0n1p1, data /dev/nvme1n1p1, files intact")  # either may come first
     while any(words not in (shown := console.read_text(errors="replace")) for words in wanted):
         assert time.monotonic() < patience, shown[-2000:]

@@ -143,7 +143,7 @@ def bucketed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucketed]:
 def test_killed_twice_in_an_apply_and_finished(bucketed: Bucketed) -> None:
     """Every apply of real Terraform is the one that was predicted, or the run would be refused."""
     words = [sys.executable, "-m", "runner.cli", "plan", str(bucketed.spec), "-o", str(bucketed.plan)]
-    planned = subprocess.run(words, env=bucketed.env, capture_output=True, text=True, timeout=1500)
+    planned = subprocess.run(words, env=bucketed.env, capture_output=True, text=True, timeout=120)
     assert planned.returncode == 2, planned.stderr
     bucketed.kill_after("CreateVolume", 2)
     assert "terraform.tfstate.tflock" in bucketed.objects(), "the dead run left its lock"

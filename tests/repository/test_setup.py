@@ -1,10 +1,10 @@
 """`make setup`: quick when all is there, and plain about what it needs root for."""
 
 import os
-import resource
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,13 +28,12 @@ def checkout() -> Iterator[Path]:
         yield place
 
 
-def test_a_second_setup_takes_under_ten_seconds_of_a_cpu() -> None:
+def test_a_second_setup_takes_under_ten_seconds() -> None:
     for _ in range(2):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        started = time.monotonic()
         done = subprocess.run(["make", "setup"], cwd=ROOT, capture_output=True, text=True, timeout=600)
         assert done.returncode == 0, done.stderr
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 10
+    assert time.monotonic() - started < 10
 
 
 def test_without_root_it_says_what_root_must_install(checkout: Path) -> None:

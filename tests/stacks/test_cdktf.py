@@ -66,7 +66,7 @@ def environment(lab: LabInfo, tmp_path_factory: pytest.TempPathFactory) -> Mappi
 def cdktf(environment: Mapping[str, str], *arguments: str) -> Completed:
     """cdktf-cli, its colours removed."""
     out = ["--output", environment["CDKTF_OUTDIR"]]
-    done = run([CDKTF, *arguments, *out], timeout=1500, cwd=ROOT, env=environment, accept=range(256))
+    done = run([CDKTF, *arguments, *out], timeout=400, cwd=ROOT, env=environment, accept=range(256))
     return Completed(done.code, *(re.sub(r"\x1b\[[0-9;]*m", "", text) for text in (done.stdout, done.stderr)))
 
 

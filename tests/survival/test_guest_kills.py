@@ -63,12 +63,12 @@ def _wait(look: Callable[[], bool], seconds: float) -> None:
 def test_killed_while_the_appliance_runs_nothing_goes_on_running(patient: Replication, step: str) -> None:
     scratch = _scratch(patient)
     pid = patient.begin(["replicate", str(patient.spec)], Fate(**REAL))
-    _wait(lambda: _started(patient) == step and bool(_users(scratch, "qemu-system-x86_64")), 900)
+    _wait(lambda: _started(patient) == step and bool(_users(scratch, "qemu-system-x86_64")), 180)
     time.sleep(1)
     os.kill(pid, signal.SIGKILL)
     assert patient.driver.end().killed
     assert scratch.is_dir()  # what a SIGKILL must leave, and the next run must remove
-    _wait(lambda: not _users(scratch), 60)
+    _wait(lambda: not _users(scratch), 10)
     assert _started(patient) == step and patient.twice() == []
 
 

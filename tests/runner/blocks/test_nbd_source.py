@@ -110,7 +110,7 @@ def test_a_server_that_dies_is_a_failed_read_with_its_place(tmp_path: Path, disk
             time.sleep(0.1)
             server.kill()
             with pytest.raises(ReadFailed) as failed:
-                copying.result(timeout=120)
+                copying.result(timeout=30)
         source.close()
     assert failed.value.location == uri(at) and failed.value.offset % (512 * 1024) == 0
 

@@ -74,9 +74,9 @@ def volume_file(lab: LabInfo) -> Callable[[str], Path]:
 
 @pytest.fixture(scope="session")
 def wait_for() -> Callable[..., None]:
-    """`wait_for(look, wanted, seconds=120)`: look until the wanted value is there; fail with the last one seen."""
+    """`wait_for(look, wanted, seconds=10)`: look until the wanted value is there; fail with the last one seen."""
 
-    def wait(look: Callable[[], object], wanted: object, seconds: float = 120.0) -> None:
+    def wait(look: Callable[[], object], wanted: object, seconds: float = 10.0) -> None:
         patience = time.monotonic() + seconds
         while (seen := look()) != wanted:
             assert time.monotonic() < patience, f"still {seen!r}, not {wanted!r}, after {seconds} s"

@@ -226,6 +226,10 @@ REFUSED = [
 @lab_test
 @pytest.mark.parametrize(("deed", "code", "says"), REFUSED, ids=[row[0].__name__ for row in REFUSED])
 def test_refused(deed: Callable[[Account], None], code: str, says: str, here: Account) -> None:
+    check_refused(deed, code, says, here)
+
+
+def check_refused(deed: Callable[[Account], None], code: str, says: str, here: Account) -> None:
     with pytest.raises(ClientError) as caught:
         deed(here)
     assert caught.value.response["Error"]["Code"] == code
@@ -243,7 +247,7 @@ def test_refused(deed: Callable[[Account], None], code: str, says: str, here: Ac
 def test_refused_while_snapshots_are_pending(
     deed: Callable[[Account], None], code: str, says: str, lasting: LabInfo, lasting_session: boto3.Session
 ) -> None:
-    test_refused(deed, code, says, Account(lasting_session.client("ec2", endpoint_url=lasting.endpoint), lasting))
+    check_refused(deed, code, says, Account(lasting_session.client("ec2", endpoint_url=lasting.endpoint), lasting))
 
 
 @lab_test
